@@ -1,0 +1,51 @@
+"""What every component shares: the model of its configuration and the labels of its objects."""
+
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+from pydantic.alias_generators import to_camel
+
+PART_OF = "agentic-platform"
+
+
+class ConfigModel(BaseModel):
+    """Frozen data from a stack file: camelCase there, snake_case here, unknown keys refused."""
+
+    model_config = ConfigDict(
+        frozen=True,
+        extra="forbid",
+        alias_generator=to_camel,
+        populate_by_name=True,
+        use_attribute_docstrings=True,
+        str_strip_whitespace=True,
+    )
+
+
+def standard_labels(name: str, *, component: str) -> dict[str, str]:
+    """The recommended Kubernetes labels of one object; `component` is its layer."""
+    return {
+        "app.kubernetes.io/name": name,
+        "app.kubernetes.io/component": component,
+        "app.kubernetes.io/part-of": PART_OF,
+        "app.kubernetes.io/managed-by": "pulumi",
+    }
+
+
+def metadata(
+    name: str,
+    *,
+    component: str,
+    namespace: Any = None,
+    labels: dict[str, str] | None = None,
+    annotations: dict[str, str] | None = None,
+) -> dict[str, Any]:
+    """Object metadata with the standard labels; `namespace` is a string, an Output or None."""
+    result: dict[str, Any] = {
+        "name": name,
+        "labels": standard_labels(name, component=component) | (labels or {}),
+    }
+    if namespace is not None:
+        result["namespace"] = namespace
+    if annotations:
+        result["annotations"] = annotations
+    return result
