@@ -1,0 +1,103 @@
+"""`python -m agent_runtime`: check documents, serve an agent, load knowledge."""
+
+import argparse
+import asyncio
+import logging
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from agent_runtime.documents import read_agent, read_documents
+from agent_runtime.settings import SettingsError, load_settings
+from agents.document import AgentDocument, ToolDocument, resolve_tools
+from agents.errors import DocumentError
+
+OK, USAGE = 0, 2
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The exit status: 0 well, 2 with a line for each thing to mend."""
+    options = _parser().parse_args(arguments)
+    try:
+        status: int = options.command(options)
+    except (DocumentError, SettingsError) as error:
+        _say(str(error))
+        return USAGE
+    return status
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m agent_runtime")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    check = commands.add_parser("check", help="say what is wrong with Agent and Tool documents")
+    check.add_argument("files", nargs="+", type=Path, metavar="FILE")
+    check.set_defaults(command=_check)
+
+    run = commands.add_parser("run", help="serve one agent")
+    run.add_argument("file", nargs="?", type=Path, help="default: AGENT_DOCUMENT")
+    run.set_defaults(command=_run)
+
+    ingest = commands.add_parser("ingest", help="load text and Markdown files into a collection")
+    ingest.add_argument("--collection", required=True)
+    ingest.add_argument("--tenant", required=True)
+    ingest.add_argument("paths", nargs="+", type=Path, metavar="PATH", help="file or folder")
+    ingest.set_defaults(command=_ingest)
+
+    collections = commands.add_parser("collections", help="list the collections")
+    collections.add_argument(
+        "--ensure",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="make this one if it is missing; may be repeated",
+    )
+    collections.set_defaults(command=_collections)
+    return parser
+
+
+def _check(options: argparse.Namespace) -> int:
+    """References are resolved when Tools stand in the same files."""
+    documents = read_documents(options.files)
+    tools = [each for each in documents if isinstance(each, ToolDocument)]
+    agents = [each for each in documents if isinstance(each, AgentDocument)]
+    for agent in agents:
+        resolve_tools(agent, tools)
+    _say(f"ok: {len(agents)} agents, {len(tools)} tools")
+    return OK
+
+
+def _run(options: argparse.Namespace) -> int:
+    settings = load_settings()
+    document, tools = read_agent(options.file or settings.document, settings.tools)
+
+    from agent_runtime.assembly import assemble
+    from agent_runtime.server import listener, serve
+    from agent_runtime.telemetry.logs import configure_logs
+
+    requests = listener(settings.bind_host, settings.port)
+    operations = listener(settings.bind_host, settings.metrics_port)
+    configure_logs(settings.log_level)
+    asyncio.run(serve(assemble(settings, document, tools), requests, operations))
+    logging.getLogger(__name__).info("stopped")
+    return OK
+
+
+def _ingest(options: argparse.Namespace) -> int:
+    from agent_runtime.knowledge.command import ingest
+
+    return asyncio.run(ingest(load_settings(), options.collection, options.tenant, options.paths))
+
+
+def _collections(options: argparse.Namespace) -> int:
+    from agent_runtime.knowledge.command import collections
+
+    return asyncio.run(collections(load_settings(), options.ensure))
+
+
+def _say(text: str) -> None:
+    sys.stderr.write(text + "\n")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

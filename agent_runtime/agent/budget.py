@@ -1,0 +1,62 @@
+"""The limits of one run, checked before each step."""
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any, Literal
+
+from agents.document import Budget
+
+Limit = Literal["steps", "tool_calls", "tokens", "time", "same_call"]
+
+NOTE = (
+    "The limit of this request is reached. Call no more tools; answer now with what you have, and "
+    "say what is missing."
+)
+OUT_OF_TIME = "I could not finish this within the time I have. Please ask again or ask for less."
+OUT_OF_STEPS = "I could not finish this within the steps I have. Please ask for less."
+OUT_OF_TOKENS = "I could not finish this within the tokens I have. Please ask for less."
+
+CallKey = tuple[str, str]
+"""A tool's name and its arguments as the model wrote them."""
+
+
+def reached(budget: Budget, *, steps: int, tokens: int, seconds: float) -> Limit | None:
+    """The limit that the next step would break; `steps` counts the steps already taken.
+
+    The last step is reserved for the answer, so it is reported as reached one step early.
+    """
+    if seconds >= budget.seconds:
+        return "time"
+    if tokens >= budget.tokens:
+        return "tokens"
+    if steps >= budget.steps - 1:
+        return "steps"
+    return None
+
+
+def refusals(
+    budget: Budget, earlier: Sequence[CallKey], calls: Sequence[dict[str, Any]]
+) -> list[Limit | None]:
+    """For each wanted tool call the limit that forbids it, or None.
+
+    `earlier` holds every call already made in this run.
+    """
+    seen = Counter(earlier)
+    made = len(earlier)
+    verdicts: list[Limit | None] = []
+    for call in calls:
+        key = call_key(call)
+        if made >= budget.tool_calls:
+            verdicts.append("tool_calls")
+        elif seen[key] >= budget.same_call:
+            verdicts.append("same_call")
+        else:
+            verdicts.append(None)
+        seen[key] += 1
+        made += 1
+    return verdicts
+
+
+def call_key(call: dict[str, Any]) -> CallKey:
+    """What makes two tool calls the same."""
+    return call["function"]["name"], call["function"]["arguments"]

@@ -1,0 +1,65 @@
+"""The agent's loop as a LangGraph graph: model → tools side by side → model … → end."""
+
+from typing import Any
+
+from langgraph.checkpoint.base import BaseCheckpointSaver
+from langgraph.graph import END, START, StateGraph
+from langgraph.graph.state import CompiledStateGraph
+from langgraph.types import RetryPolicy, Send
+
+from agent_runtime.agent import budget as limits
+from agent_runtime.agent.context import RunContext
+from agent_runtime.agent.model_step import ModelStep
+from agent_runtime.agent.retry import ATTEMPTS
+from agent_runtime.agent.state import RunState, ToolTask
+from agent_runtime.agent.tool_step import ToolStep
+from agent_runtime.tools.port import TransientToolError
+from agents.document import Budget
+
+Graph = CompiledStateGraph[Any, Any, Any, Any]
+
+
+def build_graph(
+    model_step: ModelStep,
+    tool_step: ToolStep,
+    budget: Budget,
+    *,
+    checkpoints: BaseCheckpointSaver[str] | None,
+) -> Graph:
+    """The compiled loop; with `checkpoints` a run can wait for a person."""
+
+    def after_model(state: RunState) -> list[Send] | str:
+        """Every wanted tool call gets its own branch, so that only unfinished ones run again."""
+        calls = state["messages"][-1].get("tool_calls", [])
+        if not calls:
+            return END
+        earlier = [
+            limits.call_key(call)
+            for message in state["messages"][:-1]
+            for call in message.get("tool_calls", [])
+        ]
+        refusals = limits.refusals(budget, earlier, calls)
+        return [
+            Send("tool", ToolTask(call=call, refusal=refusal))
+            for call, refusal in zip(calls, refusals, strict=True)
+        ]
+
+    graph = StateGraph(RunState, context_schema=RunContext)
+    graph.add_node("model", model_step.__call__)
+    retry = RetryPolicy(
+        initial_interval=0.2,
+        backoff_factor=2.0,
+        max_attempts=ATTEMPTS,
+        jitter=True,
+        retry_on=TransientToolError,
+    )
+    graph.add_node("tool", tool_step.__call__, input_schema=ToolTask, retry_policy=retry)
+    graph.add_edge(START, "model")
+    graph.add_conditional_edges("model", after_model, ["tool", END])
+    graph.add_edge("tool", "model")
+    return graph.compile(checkpointer=checkpoints)
+
+
+def recursion_limit(budget: Budget) -> int:
+    """LangGraph's own bound, above what the budget can use: two supersteps a step."""
+    return 2 * budget.steps + 5

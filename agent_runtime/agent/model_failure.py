@@ -1,0 +1,51 @@
+"""The ways in which a model call fails, and what each one allows next."""
+
+from dataclasses import dataclass
+
+import httpx
+
+from agent_runtime.agent.retry import retry_after
+from agent_runtime.errors import RequestError
+
+
+@dataclass
+class ModelFailureError(Exception):
+    """One failed attempt."""
+
+    reason: str
+    """In words that a caller may read."""
+    status: int = 0
+    """HTTP status of the model's answer; 0: there was none."""
+    retryable: bool = True
+    """The same model may do better next time."""
+    fall_back: bool = True
+    """Another model may do better."""
+    wait_seconds: float | None = None
+    """What Retry-After asked for."""
+
+    def __str__(self) -> str:
+        return self.reason
+
+    def to_request_error(self, model: str) -> RequestError:
+        """What the caller of the agent is told."""
+        if self.status in (400, 413, 422):
+            text = f"model {model!r} refused the conversation: {self.reason}"
+            return RequestError(502, "model_refused", text)
+        if self.status == 429:
+            text = f"model {model!r} is busy"
+            return RequestError(503, "model_busy", text, retry_after_seconds=5)
+        text = f"model {model!r} does not answer: {self.reason}"
+        return RequestError(502, "model_unavailable", text, retry_after_seconds=5)
+
+
+def from_status(response: httpx.Response, body: str) -> ModelFailureError:
+    """The failure that an HTTP error status stands for."""
+    status = response.status_code
+    reason = f"status {status}: {' '.join(body.split())[:200]}" if body else f"status {status}"
+    if status == 429 or status >= 500:
+        wait = retry_after(response.headers.get("retry-after"))
+        return ModelFailureError(reason, status, wait_seconds=wait)
+    if status == 408:
+        return ModelFailureError(reason, status)
+    unknown_model = status == 404
+    return ModelFailureError(reason, status, retryable=False, fall_back=unknown_model)

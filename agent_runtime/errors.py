@@ -1,0 +1,62 @@
+"""What can go wrong with a request, in one form that each protocol writes its own way."""
+
+from typing import Any
+
+
+class RequestError(Exception):
+    """A failure that its caller is told about; `message` holds no secret and no internals."""
+
+    def __init__(
+        self,
+        status: int,
+        code: str,
+        message: str,
+        *,
+        param: str | None = None,
+        retry_after_seconds: int | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.status = status
+        self.code = code
+        self.message = message
+        self.param = param
+        self.retry_after_seconds = retry_after_seconds
+
+    @property
+    def kind(self) -> str:
+        """The error type in OpenAI's terms."""
+        if self.status in (401, 403):
+            return "authentication_error" if self.status == 401 else "permission_error"
+        if self.status == 429:
+            return "rate_limit_error"
+        return "invalid_request_error" if self.status < 500 else "server_error"
+
+    def openai(self) -> dict[str, Any]:
+        """The body that OpenAI clients expect."""
+        return {
+            "error": {
+                "message": self.message,
+                "type": self.kind,
+                "code": self.code,
+                "param": self.param,
+            }
+        }
+
+    def headers(self) -> dict[str, str]:
+        if self.retry_after_seconds is None:
+            return {}
+        return {"retry-after": str(self.retry_after_seconds)}
+
+
+def invalid(
+    message: str, *, param: str | None = None, code: str = "invalid_request"
+) -> RequestError:
+    """The caller's mistake."""
+    return RequestError(400, code, message, param=param)
+
+
+def unavailable(
+    message: str, *, code: str = "unavailable", retry_after_seconds: int = 5
+) -> RequestError:
+    """A part that is down; the same request may succeed later."""
+    return RequestError(503, code, message, retry_after_seconds=retry_after_seconds)

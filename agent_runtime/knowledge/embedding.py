@@ -1,0 +1,38 @@
+"""Text to vectors of the collections' dimension."""
+
+from collections.abc import Sequence
+
+from agent_runtime.agent.model_client import ModelClient
+from agent_runtime.errors import RequestError
+from agent_runtime.settings import Settings
+from agent_runtime.telemetry import names
+from agent_runtime.telemetry.tracing import Tracing
+
+
+def padded(vector: list[float], dimension: int) -> list[float]:
+    """`vector` with zeros appended, which leaves every cosine as it was."""
+    if len(vector) > dimension:
+        text = f"the embedding has {len(vector)} dimensions, the collection {dimension}"
+        raise RequestError(503, "wrong_dimension", text)
+    return vector + [0.0] * (dimension - len(vector))
+
+
+class PaddedEmbedder:
+    """The embedding model behind the gateway."""
+
+    def __init__(self, settings: Settings, client: ModelClient, tracing: Tracing) -> None:
+        self._model = settings.embedding_model
+        self._dimension = settings.embedding_dimension
+        self._client = client
+        self._tracing = tracing
+
+    async def embed(self, text: str) -> list[float]:
+        """One vector. Raises RequestError."""
+        return (await self.embed_all([text]))[0]
+
+    async def embed_all(self, texts: Sequence[str]) -> list[list[float]]:
+        """One vector for each text. Raises RequestError."""
+        attributes = {names.REQUEST_MODEL: self._model, names.OBSERVATION_TYPE: "embedding"}
+        with self._tracing.span(f"embeddings {self._model}", "embeddings", attributes):
+            vectors = await self._client.embed(self._model, texts)
+        return [padded(vector, self._dimension) for vector in vectors]

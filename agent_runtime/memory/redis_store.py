@@ -1,0 +1,50 @@
+"""One connection pool to Redis or Valkey; only plain commands, since ElastiCache has no modules."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from redis.asyncio import Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import FullJitterBackoff
+from redis.credentials import CredentialProvider
+from redis.exceptions import RedisError
+
+from agent_runtime.memory.ports import MemoryUnavailableError
+from agent_runtime.secret_file import SecretFile, SecretUnavailableError
+
+CONNECT_SECONDS = 2.0
+ANSWER_SECONDS = 5.0
+_RETRIES = 2
+
+
+class _PasswordFile(CredentialProvider):
+    """Reads the mounted password on each new connection, so that a rotated one is used."""
+
+    def __init__(self, secret: SecretFile) -> None:
+        self._secret = secret
+
+    def get_credentials(self) -> tuple[str]:
+        return (self._secret.read(),)
+
+
+def connect(host: str, port: int, *, password: SecretFile | None, tls: bool) -> "Redis":
+    """A client that connects with its first command."""
+    return Redis(
+        host=host,
+        port=port,
+        ssl=tls,
+        credential_provider=_PasswordFile(password) if password else None,
+        socket_connect_timeout=CONNECT_SECONDS,
+        socket_timeout=ANSWER_SECONDS,
+        retry=Retry(FullJitterBackoff(cap=0.5, base=0.05), _RETRIES),
+        health_check_interval=30,
+    )
+
+
+@asynccontextmanager
+async def reported() -> AsyncIterator[None]:
+    """Turn every failure of the store into MemoryUnavailableError."""
+    try:
+        yield
+    except (RedisError, OSError, SecretUnavailableError) as error:
+        raise MemoryUnavailableError(f"session store: {type(error).__name__}") from error

@@ -1,0 +1,96 @@
+"""Serves one agent on its two ports, until SIGTERM; then lets running requests end."""
+
+import asyncio
+import logging
+import signal
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+
+import uvicorn
+from starlette.types import ASGIApp
+
+from agent_runtime.api.operations import operations_app
+from agent_runtime.app import build_app
+from agent_runtime.assembly import AgentRuntime
+from agent_runtime.memory.ports import MemoryUnavailableError
+from agent_runtime.settings import SettingsError
+
+_BACKLOG = 1024
+
+_log = logging.getLogger(__name__)
+
+
+class _Server(uvicorn.Server):
+    """A uvicorn server that leaves the signals to this module, since there are two of them."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+def listener(host: str, port: int) -> socket.socket:
+    """A socket that listens on exactly `host`. Raises SettingsError."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    bound = socket.socket(family, socket.SOCK_STREAM)
+    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        bound.bind((host, port))
+        bound.listen(_BACKLOG)
+    except OSError as error:
+        bound.close()
+        raise SettingsError(f"can't listen on {host}:{port}: {error.strerror}") from None
+    bound.settimeout(0)
+    return bound
+
+
+async def serve(runtime: AgentRuntime, requests: socket.socket, operations: socket.socket) -> None:
+    """Serve on two listening sockets; returns when asked to stop and everything is closed."""
+    settings = runtime.settings
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    agent = _server(build_app(runtime), settings.drain_seconds)
+    health_app = operations_app(runtime.metrics.registry, lambda: not stop.is_set())
+    health = _server(health_app, 1)
+    serving = [
+        asyncio.create_task(agent.serve([requests])),
+        asyncio.create_task(health.serve([operations])),
+    ]
+    stopping = asyncio.create_task(stop.wait())
+    warming = asyncio.create_task(_warm(runtime))
+    try:
+        await asyncio.wait([*serving, stopping], return_when=asyncio.FIRST_COMPLETED)
+        _log.info("draining")
+        agent.should_exit = True
+        await serving[0]
+        health.should_exit = True
+        await serving[1]
+    finally:
+        for task in (stopping, warming):
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
+        await runtime.close()
+        await asyncio.to_thread(runtime.tracing.shutdown)
+
+
+async def _warm(runtime: AgentRuntime) -> None:
+    """Best effort: what can't be reached now is reached, or reported, when it is needed."""
+    try:
+        await runtime.warm()
+    except MemoryUnavailableError as error:
+        _log.warning("not reachable yet", extra={"fields": {"reason": str(error)}})
+
+
+def _server(app: ASGIApp, drain_seconds: float) -> _Server:
+    config = uvicorn.Config(
+        app,
+        log_config=None,
+        access_log=False,
+        lifespan="off",
+        server_header=False,
+        timeout_graceful_shutdown=max(1, int(drain_seconds)),
+    )
+    return _Server(config)

@@ -1,0 +1,120 @@
+"""The environment contract of an agent container, read once at start."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field, ValidationError, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from agent_runtime.telemetry.redaction import redacted
+
+
+class SettingsError(ValueError):
+    """All unusable environment variables at once, one line each."""
+
+
+class Settings(BaseSettings):
+    """Variables `AGENT_<FIELD>`; an empty one counts as unset."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="AGENT_",
+        env_ignore_empty=True,
+        frozen=True,
+        extra="ignore",
+        use_attribute_docstrings=True,
+        protected_namespaces=(),
+    )
+
+    name: Annotated[str, Field(pattern=r"^[a-z0-9][-a-z0-9]{0,62}$")] | None = None
+    """Label of the agent in metrics and traces. Default: the document's name."""
+    namespace: str | None = None
+    document: Path = Path("/etc/agent/agent.yaml")
+    tools: Path = Path("/etc/agent/tools.yaml")
+    """Registered Tools that the agent lists by name; may be missing."""
+    catalog: Path = Path("/etc/agent/catalog.json")
+    """Models and their prices; may be missing, cost is then not counted."""
+    bind_host: str = "127.0.0.1"
+    port: Annotated[int, Field(ge=0, le=65535)] = 8080
+    metrics_port: Annotated[int, Field(ge=0, le=65535)] = 9090
+    version: str = "0"
+    """Of the image; shown on the agent card."""
+    public_url: str | None = None
+    """The agent's address as its callers see it, for the agent card."""
+
+    model_base_url: Annotated[str, Field(pattern=r"^https?://\S+$")] = (
+        "http://ai-gateway.ai-gateway.svc.cluster.local/v1"
+    )
+    model_api_key_file: Path | None = None
+    model_first_token_seconds: Annotated[float, Field(gt=0, le=600)] = 20
+    model_idle_seconds: Annotated[float, Field(gt=0, le=600)] = 30
+    model_total_seconds: Annotated[float, Field(gt=0, le=3600)] = 120
+    embedding_model: str = "all-minilm-l6-v2"
+    embedding_dimension: Annotated[int, Field(ge=1, le=32768)] = 1536
+    """Dimension of the collections; shorter vectors are padded with zeros."""
+
+    redis_host: str | None = None
+    """Default: the document's memory.config.host."""
+    redis_port: Annotated[int, Field(ge=1, le=65535)] | None = None
+    redis_password_file: Path | None = None
+    redis_tls: bool = False
+    milvus_url: Annotated[str, Field(pattern=r"^https?://\S+$")] = (
+        "http://milvus.ai-data.svc.cluster.local:19530"
+    )
+    milvus_token_file: Path | None = None
+
+    otlp_endpoint: Annotated[str, Field(pattern=r"^https?://\S+$")] | None = None
+    """Default: spans are made but not sent."""
+    otlp_headers_file: Path | None = None
+    """Lines `name: value`."""
+    trace_content: Literal["off", "redacted"] = "off"
+    """Whether spans carry prompts and answers."""
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+
+    auth: Literal["gateway", "jwt", "none"] = "gateway"
+    """gateway: trust the tenant header that it sets; jwt: verify here; none: development only."""
+    jwks_file: Path | None = None
+    jwt_issuer: str | None = None
+    jwt_audience: str | None = None
+
+    secrets_dir: Path = Path("/var/run/agent/secrets")
+    allowed_hosts: Annotated[tuple[str, ...], NoDecode] = ()
+    """Hosts in the cluster that tools may call, separated by commas."""
+
+    max_body_bytes: Annotated[int, Field(ge=1024)] = 1_048_576
+    max_streams: Annotated[int, Field(ge=1)] = 200
+    """Requests served at once; more are told to come back."""
+    drain_seconds: Annotated[float, Field(ge=0, le=3600)] = 28
+    """Time that running requests get after SIGTERM."""
+
+    @field_validator("allowed_hosts", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        if isinstance(value, str):
+            return tuple(host.strip().lower() for host in value.split(",") if host.strip())
+        return value
+
+    def problems(self) -> list[str]:
+        """Settings that contradict each other, one line each."""
+        if self.auth != "jwt":
+            return []
+        needed = ("jwks_file", "jwt_issuer", "jwt_audience")
+        return [
+            f"AGENT_{name.upper()} is missing: AGENT_AUTH=jwt needs it"
+            for name in needed
+            if getattr(self, name) is None
+        ]
+
+
+def load_settings() -> Settings:
+    """The settings of this process; SettingsError names every bad variable."""
+    try:
+        settings = Settings()
+    except ValidationError as error:
+        lines = [
+            f"AGENT_{str(each['loc'][0]).upper()}={redacted(repr(each['input']))}: {each['msg']}"
+            for each in error.errors()
+        ]
+        raise SettingsError("\n".join(lines)) from None
+    if problems := settings.problems():
+        raise SettingsError("\n".join(problems))
+    return settings

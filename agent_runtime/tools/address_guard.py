@@ -1,0 +1,101 @@
+"""Where a tool may connect: a guard against requests forged through the agent (SSRF)."""
+
+import asyncio
+import ipaddress
+import socket
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+RESOLVE_SECONDS = 5.0
+
+IPAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
+Resolver = Callable[[str, int], Awaitable[list[str]]]
+
+_NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
+_METADATA = frozenset(
+    ipaddress.ip_address(text) for text in ("169.254.169.254", "fd00:ec2::254", "100.100.100.200")
+)
+
+
+class ForbiddenAddressError(Exception):
+    """A URL that a tool may not call; the message says why."""
+
+
+@dataclass(frozen=True)
+class PinnedAddress:
+    """A host whose address was checked; connect to `address`, whatever DNS says later."""
+
+    host: str
+    port: int
+    scheme: str
+    address: str
+
+
+class AddressGuard:
+    """Lets tools call public hosts over https, and cluster hosts that are on the list.
+
+    A listed host may resolve to private or loopback addresses, over http too. Link-local and
+    metadata addresses are refused for every host.
+    """
+
+    def __init__(self, allowed_hosts: Iterable[str], *, resolver: Resolver | None = None) -> None:
+        self._allowed = frozenset(host.lower().rstrip(".") for host in allowed_hosts)
+        self._resolve = resolver or _resolve
+
+    async def check(self, url: str) -> PinnedAddress:
+        """The one address to connect to, resolved once. Raises ForbiddenAddressError."""
+        parts = urlsplit(url)
+        host = (parts.hostname or "").lower().rstrip(".")
+        if parts.scheme not in ("http", "https") or not host or "@" in parts.netloc:
+            raise ForbiddenAddressError("only plain http and https URLs can be called")
+        port = parts.port or (443 if parts.scheme == "https" else 80)
+        listed = host in self._allowed
+        if not listed and (parts.scheme, port) != ("https", 443):
+            raise ForbiddenAddressError(
+                f"host {host!r} is not on the list of cluster hosts, so only https on port 443"
+            )
+        addresses = await self._addresses(host, port)
+        for address in addresses:
+            _check(host, address, listed=listed)
+        return PinnedAddress(host, port, parts.scheme, str(addresses[0]))
+
+    async def _addresses(self, host: str, port: int) -> list[IPAddress]:
+        try:
+            async with asyncio.timeout(RESOLVE_SECONDS):
+                texts = await self._resolve(host, port)
+            addresses = [ipaddress.ip_address(text.partition("%")[0]) for text in texts]
+        except (OSError, UnicodeError, ValueError, TimeoutError):
+            raise ForbiddenAddressError(f"host {host!r} can't be resolved") from None
+        if not addresses:
+            raise ForbiddenAddressError(f"host {host!r} has no address")
+        return addresses
+
+
+def _check(host: str, address: IPAddress, *, listed: bool) -> None:
+    """Refuse the address itself and every IPv4 address that it carries inside."""
+    for each in (address, *_embedded(address)):
+        barred = each in _METADATA or each.is_link_local or each.is_multicast or each.is_unspecified
+        if barred:
+            raise ForbiddenAddressError(f"host {host!r} resolves to {each}, which is never called")
+        if not listed and not each.is_global:
+            raise ForbiddenAddressError(
+                f"host {host!r} resolves to {each}, which is not public; a cluster host must be on "
+                "the agent's list of allowed hosts"
+            )
+
+
+def _embedded(address: IPAddress) -> list[IPAddress]:
+    if isinstance(address, ipaddress.IPv4Address):
+        return []
+    inner = [address.ipv4_mapped, address.sixtofour]
+    if address.teredo:
+        inner += address.teredo
+    if address in _NAT64:
+        inner.append(ipaddress.IPv4Address(int(address) & 0xFFFFFFFF))
+    return [each for each in inner if each is not None]
+
+
+async def _resolve(host: str, port: int) -> list[str]:
+    found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    return [str(entry[4][0]) for entry in found]

@@ -1,0 +1,28 @@
+"""Cost from the catalogue that the platform mounts."""
+
+from pathlib import Path
+
+import pytest
+
+from agent_runtime.agent.completion import Completion
+from agent_runtime.agent.pricing import Prices
+from inference.catalog import Catalog, Price, default_catalog
+
+pytestmark = pytest.mark.unit
+
+
+def test_tokens_cost_what_the_mounted_catalogue_says(tmp_path: Path) -> None:
+    first, second, *_ = default_catalog().models
+    price = Price(input_usd_per_million_tokens=2.0, output_usd_per_million_tokens=8.0)
+    priced = first.model_copy(update={"price": price})
+    free = second.model_copy(update={"price": None})
+    path = tmp_path / "catalog.json"
+    path.write_text(Catalog(models=(priced, free)).model_dump_json(by_alias=True))
+    prices = Prices.from_catalog(path)
+    answer = Completion(first.name, prompt_tokens=1_000_000, completion_tokens=500_000)
+    assert prices.cost(answer) == pytest.approx(6.0)
+    assert prices.cost(Completion(second.name, prompt_tokens=1_000_000)) is None
+
+
+def test_without_a_catalogue_nothing_is_priced(tmp_path: Path) -> None:
+    assert Prices.from_catalog(tmp_path / "none.json").cost(Completion("m")) is None
