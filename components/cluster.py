@@ -1,0 +1,132 @@
+"""The EKS control plane: who may reach it, what it logs, which key encrypts its Secrets."""
+
+from collections.abc import Sequence
+from typing import Any, Literal
+
+import pulumi
+import pulumi_eks as eks
+from pulumi_aws import ec2
+from pydantic import Field
+
+from components.base import ConfigModel
+from components.kubeconfig import endpoint_of, exec_kubeconfig
+from components.ordering import after
+from components.region import partition_of
+from components.system_nodes import SystemNodesConfig
+
+CLUSTER_ADMIN_POLICY = "arn:{partition}:eks::aws:cluster-access-policy/AmazonEKSClusterAdminPolicy"
+DISCOVERY_TAG = "karpenter.sh/discovery"
+
+ControlPlaneLog = Literal["api", "audit", "authenticator", "controllerManager", "scheduler"]
+
+
+class EksConfig(ConfigModel):
+    """An EKS cluster that this stack makes."""
+
+    name: str = Field(pattern=r"^[a-z][a-z0-9-]{0,38}$")
+    """Physical name; also the value of the tag `karpenter.sh/discovery`."""
+    version: Literal["1.33", "1.34", "1.35"]
+    """Kubernetes minor version of the control plane and its nodes."""
+    admin_role: str = Field(pattern=r"^[\w+=,.@/-]{1,128}$")
+    """Name (with path, without ARN) of the IAM role that people and CI assume to administer it."""
+    public_endpoint: bool
+    """Whether the API server answers outside the VPC; the private endpoint is always on."""
+    public_access_cidrs: tuple[str, ...] = ()
+    """Who may call the public endpoint; required when there is one."""
+    service_cidr: str = "172.20.0.0/16"
+    """Range of ClusterIPs; must not overlap the VPC."""
+    logs: tuple[ControlPlaneLog, ...] = ("api", "audit", "authenticator")
+    """Control-plane logs sent to CloudWatch."""
+    deletion_protection: bool
+    """Whether EKS itself refuses to delete the cluster."""
+    system_nodes: SystemNodesConfig
+    """The managed nodes that run what must exist before Karpenter can add nodes."""
+
+
+def access_entry(admin_role_arn: pulumi.Input[str], *, partition: str) -> dict[str, Any]:
+    """The one administrator of the cluster, by IAM role; nothing is mapped through `aws-auth`."""
+    admin = {
+        "policy_arn": CLUSTER_ADMIN_POLICY.format(partition=partition),
+        "access_scope": {"type": "cluster"},
+    }
+    return {"principal_arn": admin_role_arn, "access_policies": {"admin": admin}}
+
+
+_NOTHING_BESIDE: dict[str, Any] = {
+    "bootstrap_self_managed_addons": False,
+    "use_default_vpc_cni": True,
+    "coredns_addon_options": {"enabled": False},
+    "kube_proxy_addon_options": {"enabled": False},
+    "skip_default_node_group": True,
+    "skip_default_security_groups": True,
+    "create_oidc_provider": False,
+}
+"""Nodes and add-ons are components of their own; pulumi-eks would make others by itself."""
+
+
+class Cluster(pulumi.ComponentResource):
+    """An EKS control plane in access mode API, without nodes."""
+
+    cluster_name: pulumi.Output[str]
+    """Known once the control plane exists, so that what needs it waits."""
+    endpoint: pulumi.Output[str]
+    kubeconfig: pulumi.Output[str]
+    """Calls `aws eks get-token` with region and admin role, so it needs no ambient profile."""
+    security_group_id: pulumi.Output[str]
+    """The group that EKS made: control plane, managed nodes and Karpenter's nodes share it."""
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        config: EksConfig,
+        region: str,
+        vpc_id: pulumi.Input[str],
+        private_subnet_ids: Sequence[pulumi.Input[str]],
+        public_subnet_ids: Sequence[pulumi.Input[str]],
+        admin_role_arn: pulumi.Input[str],
+        secrets_key_arn: pulumi.Input[str],
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        super().__init__("agentic:cluster:Cluster", name, None, opts)
+        control_plane = eks.Cluster(
+            name,
+            name=config.name,
+            version=config.version,
+            authentication_mode="API",
+            access_entries={"admin": access_entry(admin_role_arn, partition=partition_of(region))},
+            vpc_id=vpc_id,
+            private_subnet_ids=private_subnet_ids,
+            public_subnet_ids=public_subnet_ids,
+            endpoint_private_access=True,
+            endpoint_public_access=config.public_endpoint,
+            public_access_cidrs=[*config.public_access_cidrs] or None,
+            kubernetes_service_ip_address_range=config.service_cidr,
+            enabled_cluster_log_types=[*config.logs],
+            encryption_config_key_arn=secrets_key_arn,
+            deletion_protection=config.deletion_protection,
+            **_NOTHING_BESIDE,
+            provider_credential_opts={"role_arn": admin_role_arn},
+            opts=pulumi.ResourceOptions(parent=self),
+        )
+        found = control_plane.kubeconfig_json.apply(endpoint_of)
+        self.cluster_name = after(config.name, [control_plane])
+        self.endpoint = found.apply(lambda it: it["server"])
+        kubeconfig = pulumi.Output.all(found, admin_role_arn).apply(
+            lambda it: exec_kubeconfig(it[0], cluster=config.name, region=region, role_arn=it[1])
+        )
+        # The access entry comes after the endpoint, and without it every call is refused.
+        self.kubeconfig = after(kubeconfig, [control_plane])
+        self.security_group_id = control_plane.cluster_security_group_id
+        self._tag_for_discovery(name, config)
+        self.register_outputs({"cluster_name": self.cluster_name, "endpoint": self.endpoint})
+
+    def _tag_for_discovery(self, name: str, config: EksConfig) -> None:
+        """By this tag Karpenter finds the group for its nodes."""
+        ec2.Tag(
+            f"{name}-discovery",
+            resource_id=self.security_group_id,
+            key=DISCOVERY_TAG,
+            value=config.name,
+            opts=pulumi.ResourceOptions(parent=self),
+        )

@@ -1,0 +1,80 @@
+"""The gateway on kgateway: its controller, the Gateway `ai-gateway` and everything around it."""
+
+from typing import Any
+
+from pulumi import ComponentResource, Input, Output, ResourceOptions
+
+from components import model_route
+from components.base import metadata
+from components.child_options import child_options
+from components.gateway_config import GATEWAY_NAME, GatewayConfig
+from components.helm_chart import HelmChart
+from components.kgateway_objects import manifests
+from components.kubernetes_object import kubernetes_object
+from components.ordering import after
+from inference.routing import RouteTable
+
+SYSTEM_NAMESPACE = "kgateway-system"
+
+
+class Kgateway(ComponentResource):
+    """kgateway's controller and the Gateway that it serves."""
+
+    ready: Output[str]
+    """The Gateway's name, once everything exists."""
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        config: GatewayConfig,
+        routes: RouteTable,
+        namespace: Input[str],
+        jwks: Input[str] | None = None,
+        api_key_secret: Input[str] | None = None,
+        opts: ResourceOptions | None = None,
+    ) -> None:
+        super().__init__("agentic:gateway:Kgateway", name, None, opts)
+        child = child_options(self, opts)
+        system = kubernetes_object(
+            f"{name}-system",
+            {
+                "apiVersion": "v1",
+                "kind": "Namespace",
+                "metadata": metadata(SYSTEM_NAMESPACE, component="gateway"),
+            },
+            opts=child,
+        )
+        home = after(SYSTEM_NAMESPACE, [system])
+        crds = HelmChart(
+            "kgateway-crds", chart="kgateway-crds", namespace=home, values={}, opts=child
+        )
+        controller = HelmChart(
+            "kgateway",
+            chart="kgateway",
+            namespace=home,
+            values=controller_values(),
+            opts=ResourceOptions(parent=self, depends_on=[crds]),
+        )
+        objects = manifests(config, namespace=namespace, jwks=jwks, api_key_secret=api_key_secret)
+        objects |= model_route.manifests(routes, gateway=GATEWAY_NAME, namespace=namespace)
+        made = [
+            kubernetes_object(
+                f"{name}-{what}",
+                manifest,
+                opts=ResourceOptions(parent=self, depends_on=[controller]),
+            )
+            for what, manifest in objects.items()
+        ]
+        self.ready = after(GATEWAY_NAME, made)
+        self.register_outputs({"ready": self.ready})
+
+
+def controller_values() -> dict[str, Any]:
+    """Two controllers: the proxies keep serving without one, but routes would stand still."""
+    return {
+        "controller": {
+            "replicaCount": 2,
+            "podDisruptionBudget": {"maxUnavailable": 1},
+        },
+    }

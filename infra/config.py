@@ -1,0 +1,264 @@
+"""The whole stack file as one frozen model, and the only place that reads it."""
+
+import os
+from pathlib import Path
+from typing import Any, TypeVar
+
+import pulumi
+from pydantic import (
+    BaseModel,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
+
+from components.access_control import AccessControlConfig
+from components.agent_operator import AgentOperatorConfig
+from components.agent_pod import AgentServiceConfig
+from components.agent_scaler import AgentScalerConfig
+from components.autoscaling_operator import AutoscalingOperatorConfig
+from components.base import ConfigModel
+from components.cert_manager import CertManagerConfig
+from components.cluster import EksConfig
+from components.collection_bootstrap import CollectionBootstrapConfig
+from components.encryption import EncryptionConfig
+from components.gateway_config import GatewayConfig
+from components.gpu_node_pool import GpuNodePoolConfig
+from components.gpu_support import GpuSupportConfig
+from components.image_registry import ImageRegistryConfig
+from components.karpenter import KarpenterConfig
+from components.metrics import MetricsConfig
+from components.model_server_config import ModelServerConfig
+from components.namespace import DEFAULT_NAMESPACES, NamespaceConfig
+from components.network import NetworkConfig
+from components.node_pool import NodePoolConfig
+from components.object_storage import ObjectStorageConfig
+from components.priority_class import DEFAULT_PRIORITY_CLASSES, PriorityClassConfig
+from components.sample_services import SampleServicesConfig
+from components.secret_operator import SecretOperatorConfig
+from components.secret_store import SecretStoreConfig
+from components.service_mesh import ServiceMeshConfig
+from components.session_store import SessionStoreConfig
+from components.tenant import TenantConfig
+from components.tracing import TracingConfig
+from components.traffic import TrafficConfig
+from components.vector_store import VectorStoreConfig
+from components.versions import CrdBundle
+from infra.problems import BrokenRulesError, explain
+from infra.rules import broken_rules
+
+PROJECT = "agentic-platform"
+KEY = "platform"
+CHECKOUT = Path(__file__).resolve().parent.parent
+STATE_FOLDER = ".local"
+STATE_VARIABLE = "AGENTIC_STATE_DIR"
+
+Model = TypeVar("Model", bound=BaseModel)
+
+
+class ExistingClusterConfig(ConfigModel):
+    """A cluster that something else made."""
+
+    kubeconfig: str
+    """Path, relative to the checkout; `.local/…` follows the state folder of the local platform."""
+    context: str
+    """The context in that file; also the identity of the cluster, whose change replaces all."""
+
+
+class ClusterConfig(ConfigModel):
+    """Where the platform's objects go: exactly one of the two."""
+
+    eks: EksConfig | None = None
+    """Make an EKS cluster."""
+    existing: ExistingClusterConfig | None = None
+    """Use a cluster that is there."""
+
+    @model_validator(mode="after")
+    def _one(self) -> "ClusterConfig":
+        if (self.eks is None) == (self.existing is None):
+            raise ValueError("exactly one of 'eks' and 'existing' must be given; null the other")
+        return self
+
+
+class ScalerConfig(AgentScalerConfig):
+    """Scaling of one agent by its load."""
+
+    agent: str
+    """The agent's name."""
+
+
+class PlatformConfig(ConfigModel):
+    """One platform: what `agentic-platform:platform` holds in its stack file."""
+
+    environment: str = Field(pattern=r"^[a-z][a-z0-9-]{0,30}$")
+    """A word for tags and labels; nothing is decided by it."""
+    protect: bool
+    """Whether everything that holds data refuses to be deleted."""
+    pinned_node_images: bool = False
+    """Refuse node images that change by themselves (`al2023@latest`)."""
+    tags: dict[str, str] = Field(default_factory=dict)
+    """Tags of every AWS resource, besides the platform's own."""
+
+    network: NetworkConfig | None = None
+    """The VPC of an EKS cluster."""
+    encryption: EncryptionConfig | None = None
+    """KMS keys; needed with EKS."""
+    object_storage: ObjectStorageConfig | None = None
+    """S3 buckets."""
+    image_registry: ImageRegistryConfig | None = None
+    """ECR repositories."""
+    cluster: ClusterConfig
+    """The cluster that everything else runs on."""
+    karpenter: KarpenterConfig | None = None
+    """The node autoscaler; needed for pools."""
+    gpu_pools: dict[str, GpuNodePoolConfig] = Field(default_factory=dict)
+    """Karpenter pools with GPUs, by NodePool name."""
+    cpu_pools: dict[str, NodePoolConfig] = Field(default_factory=dict)
+    """Karpenter pools for everything else, by NodePool name."""
+    gpu_support: GpuSupportConfig | None = None
+    """Device plugin and GPU metrics."""
+
+    definitions: tuple[CrdBundle, ...] = ()
+    """Kinds to install: `gateway-api` for the gateway variant `kgateway`, `prometheus-operator`
+    for every ServiceMonitor. Empty where something else installs them."""
+    cert_manager: CertManagerConfig | None = None
+    """Certificates inside the cluster."""
+    secret_operator: SecretOperatorConfig | None = None
+    """The operator behind `secrets.source: externalSecrets`."""
+    service_mesh: ServiceMeshConfig | None = None
+    """Istio, and with it mutual TLS."""
+    namespaces: dict[str, NamespaceConfig] = Field(default=dict(DEFAULT_NAMESPACES))
+    """The platform's namespaces, by name."""
+    autoscaling_operator: AutoscalingOperatorConfig | None = None
+    """KEDA; needed for scalers."""
+    priority_classes: dict[str, PriorityClassConfig] = Field(default=DEFAULT_PRIORITY_CLASSES)
+    """Scheduling order, by name of the PriorityClass."""
+    access_control: AccessControlConfig = Field(default=AccessControlConfig())
+    """Who may work on agents."""
+    network_policies: TrafficConfig | None = None
+    """Who may talk to whom; without it everybody to everybody."""
+    secrets: SecretStoreConfig
+    """Where secrets come from."""
+
+    session_store: SessionStoreConfig
+    """The agents' short-term memory and task queue."""
+    vector_store: VectorStoreConfig
+    """The agents' long-term memory."""
+    collections: CollectionBootstrapConfig | None = None
+    """Collections that are made in the vector store."""
+    tracing: TracingConfig
+    """Where traces go."""
+    metrics: MetricsConfig
+    """What scrapes, alerts and draws."""
+
+    gateway: GatewayConfig
+    """The door: authentication, routes, limits."""
+    gateway_keys: dict[str, str] = Field(default_factory=dict)
+    """API keys by tenant: the name of the secret's source (file, or entry of Secrets Manager)."""
+    model_servers: dict[str, ModelServerConfig] = Field(default_factory=dict)
+    """Model servers by the name of their Service."""
+
+    agent_operator: AgentOperatorConfig | None = None
+    """kagent; needed with agentService.controller 'kagent'."""
+    agent_service: AgentServiceConfig
+    """How agents run."""
+    agents: tuple[str, ...] = ()
+    """Documents of the platform's own agents and tools: YAML files, as paths in the checkout."""
+    scalers: dict[str, ScalerConfig] = Field(default_factory=dict)
+    """ScaledObjects of KEDA, by name."""
+    samples: SampleServicesConfig | None = None
+    """The sample agent's ticket service and documents; a local platform's only."""
+    tenants: dict[str, TenantConfig] = Field(default_factory=dict)
+    """Tenants of this platform by namespace; others come with stacks of their own."""
+
+    @field_validator("namespaces")
+    @classmethod
+    def _over_the_defaults(cls, given: dict[str, NamespaceConfig]) -> dict[str, NamespaceConfig]:
+        return {**DEFAULT_NAMESPACES, **given}
+
+    @model_validator(mode="after")
+    def _rules_between_keys(self, info: ValidationInfo) -> "PlatformConfig":
+        context: dict[str, Any] = info.context or {}
+        lines = broken_rules(self, region=context.get("region"))
+        if lines:
+            raise BrokenRulesError(lines)
+        return self
+
+
+class PlatformReference(ConfigModel):
+    """A platform that another stack of this program made."""
+
+    stack: str = Field(pattern=r"^[^/\s]+/agentic-platform/[^/\s]+$")
+    """Full name, `<organization>/agentic-platform/<stack>`; its exports name the cluster."""
+
+
+class SharedClusterConfig(ConfigModel):
+    """A cluster that a tenant's stack does not own."""
+
+    existing: ExistingClusterConfig
+    """How to reach it."""
+
+
+class NamedTenantConfig(TenantConfig):
+    """One tenant with its name."""
+
+    name: str = Field(pattern=r"^[a-z]([-a-z0-9]{0,61}[a-z0-9])?$")
+    """The tenant's name, and that of its namespace."""
+
+
+class TenantStackConfig(ConfigModel):
+    """A stack that adds one tenant to a platform; the key `tenant` makes a stack one of these."""
+
+    environment: str = Field(pattern=r"^[a-z][a-z0-9-]{0,30}$")
+    """A word for labels; nothing is decided by it."""
+    platform: PlatformReference | None = None
+    """The platform, by its stack."""
+    cluster: SharedClusterConfig | None = None
+    """The platform, by its cluster."""
+    tenant: NamedTenantConfig
+    """The tenant."""
+
+    @model_validator(mode="after")
+    def _one(self) -> "TenantStackConfig":
+        if (self.platform is None) == (self.cluster is None):
+            raise ValueError(
+                "exactly one of 'platform' and 'cluster' must be given; null the other"
+            )
+        return self
+
+
+StackConfig = PlatformConfig | TenantStackConfig
+
+
+def state_path(text: str | Path) -> Path:
+    """A path of the stack file: `.local/…` in the local platform's state, else in the checkout."""
+    path = Path(text)
+    moved = os.environ.get(STATE_VARIABLE)
+    if moved and path.parts[:1] == (STATE_FOLDER,):
+        return Path(moved).absolute().joinpath(*path.parts[1:])
+    return CHECKOUT / path
+
+
+def parse(data: Any, model: type[Model], *, region: str | None) -> Model:
+    """The validated model; `pulumi.RunError` lists every mistake, one a line, without traceback."""
+    try:
+        return model.model_validate(data, context={"region": region})
+    except ValidationError as error:
+        lines = explain(error, model)
+    count = f"{len(lines)} mistake{'s' if len(lines) > 1 else ''}"
+    raise pulumi.RunError(f"{count} in {PROJECT}:{KEY} of the stack file:\n" + "\n".join(lines))
+
+
+def load() -> tuple[StackConfig, str | None]:
+    """The current stack's configuration, and its `aws:region`."""
+    data = pulumi.Config(PROJECT).get_object(KEY)  # noqa: TID251 - this is the one place
+    if data is None:
+        raise pulumi.RunError(
+            f"this stack has no '{PROJECT}:{KEY}'; start from Pulumi.dev.yaml or Pulumi.local.yaml"
+        )
+    region = pulumi.Config("aws").get("region")  # noqa: TID251 - this is the one place
+    if isinstance(data, dict) and "tenant" in data:
+        return parse(data, TenantStackConfig, region=region), region
+    return parse(data, PlatformConfig, region=region), region

@@ -1,0 +1,116 @@
+"""The wiring of the ground: operators, namespaces, who may do what, secrets."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import pulumi
+
+from components.access_control import AccessControl
+from components.autoscaling_operator import AutoscalingOperator
+from components.cert_manager import CertManager
+from components.custom_resource_definitions import CustomResourceDefinitions
+from components.gpu_support import GpuSupport
+from components.namespace import Namespace
+from components.network_policy import NetworkPolicies
+from components.ordering import after
+from components.priority_class import PriorityClasses
+from components.secret_operator import SecretOperator
+from components.secret_store import (
+    DirectoryConfig,
+    ExternalSecretsConfig,
+    SecretEntry,
+    SecretStore,
+)
+from components.service_mesh import MeshDoors, ServiceMesh
+from components.tracing import LANGFUSE_SECRETS, LangfuseTracingConfig
+from infra.config import CHECKOUT, PlatformConfig, state_path
+from infra.foundation import Foundation, given
+
+GATEWAY_KEYS = "gateway-api-keys"
+"""The Secret that a gateway reads API keys from, where the program can't know them."""
+
+Namespaces = Mapping[str, pulumi.Output[str]]
+
+
+def operators(config: PlatformConfig, foundation: Foundation) -> list[pulumi.Resource]:
+    """What brings kinds of its own, or changes Pods as they start; workloads wait for all of it."""
+    definitions = [
+        CustomResourceDefinitions(name, bundle=name, opts=foundation.in_cluster)
+        for name in config.definitions
+    ]
+    waits: list[pulumi.Resource] = [*foundation.ready, *definitions]
+    opts = pulumi.ResourceOptions.merge(
+        foundation.in_cluster, pulumi.ResourceOptions(depends_on=waits)
+    )
+    made: list[pulumi.Resource] = []
+    if config.cert_manager:
+        made.append(CertManager("cert-manager", config=config.cert_manager, opts=opts))
+    if config.service_mesh:
+        made.append(ServiceMesh("service-mesh", config=config.service_mesh, opts=opts))
+    if config.secret_operator and isinstance(config.secrets, ExternalSecretsConfig):
+        made.append(
+            SecretOperator(
+                "secret-operator",
+                config=config.secret_operator,
+                cluster_name=foundation.cluster_name,
+                region=given(foundation.region),
+                account=foundation.account,
+                secret_prefix=config.secrets.prefix,
+                key_arn=foundation.key_arns["storage"],
+                opts=opts,
+            )
+        )
+    if config.gpu_support:
+        GpuSupport("gpu-support", config=config.gpu_support, opts=opts)
+    if config.autoscaling_operator:
+        keda = AutoscalingOperator("keda", config=config.autoscaling_operator, opts=opts)
+        made.append(keda)
+    PriorityClasses("priority", config=config.priority_classes, opts=foundation.in_cluster)
+    return [*waits, *made]
+
+
+def namespaces(
+    config: PlatformConfig, foundation: Foundation, ready: list[pulumi.Resource]
+) -> Namespaces:
+    """The platform's namespaces; whatever goes into one waits for `ready`."""
+    made: Namespaces = {
+        name: after(Namespace(name, config=settings, opts=foundation.in_cluster).namespace, ready)
+        for name, settings in config.namespaces.items()
+    }
+    AccessControl(
+        "access-control",
+        config=config.access_control,
+        namespace=made["ai-agents"],
+        opts=foundation.in_cluster,
+    )
+    if config.network_policies:
+        NetworkPolicies(
+            "network-policies",
+            config=config.network_policies,
+            namespaces=made,
+            opts=foundation.in_cluster,
+        )
+    if config.service_mesh:
+        MeshDoors("mesh-doors", namespaces=made, opts=foundation.in_cluster)
+    return made
+
+
+def secrets(config: PlatformConfig, foundation: Foundation, namespaces: Namespaces) -> SecretStore:
+    """Every Secret that some component of this stack mounts."""
+    settings = config.secrets
+    wanted = [*settings.entries]
+    if isinstance(config.tracing, LangfuseTracingConfig):
+        wanted += LANGFUSE_SECRETS
+    if config.gateway.variant == "kgateway":
+        keys = dict(config.gateway_keys)
+        wanted.append(SecretEntry(name=GATEWAY_KEYS, keys=keys, namespaces=("ai-gateway",)))
+    change: dict[str, Any] = {"entries": tuple(wanted)}
+    if isinstance(settings, DirectoryConfig):
+        change["directory"] = state_path(settings.directory)
+    return SecretStore(
+        "secrets",
+        config=settings.model_copy(update=change),
+        namespaces=namespaces,
+        root=CHECKOUT,
+        opts=foundation.in_cluster,
+    )

@@ -1,0 +1,147 @@
+"""The wiring of the serving layers: gateway, models, agents."""
+
+from collections.abc import Mapping
+
+import pulumi
+
+from components.agent_operator import AgentOperator
+from components.agent_pod import Surroundings
+from components.agent_scaler import AgentScaler
+from components.agent_service import AgentService
+from components.gateway import Gateway
+from components.inference_service import InferenceService
+from components.metrics import Metrics
+from components.model_server import ModelServer
+from components.sample_services import SampleServices, SampleSurroundings
+from components.secret_store import SecretStore
+from components.tool_registry import ToolRegistry
+from components.tracing import Tracing
+from inference.catalog import default_catalog
+from inference.routing import AgentRoute, RouteTable
+from infra.config import PlatformConfig
+from infra.documents import Documents
+from infra.foundation import Foundation, given
+from infra.ground import GATEWAY_KEYS, Namespaces
+from infra.images import image_reference
+
+
+def gateway(
+    config: PlatformConfig,
+    foundation: Foundation,
+    namespaces: Namespaces,
+    secrets: SecretStore,
+    traces: Tracing,
+    documents: Documents,
+) -> Gateway:
+    """The door; models and agents are known to it by name, before they run."""
+    inline = config.gateway.variant == "envoy"
+    own_keys = config.gateway.jwt is not None and config.gateway.jwt.jwks_url is None
+    return Gateway(
+        "gateway",
+        config=config.gateway,
+        routes=RouteTable(
+            models=config.gateway.models,
+            agents=tuple(AgentRoute(name=name) for name in documents.agents),
+        ),
+        namespace=namespaces["ai-gateway"],
+        api_keys={tenant: secrets.value(key) for tenant, key in config.gateway_keys.items()}
+        if inline
+        else None,
+        api_key_secret=None if inline else secrets.names["ai-gateway"][GATEWAY_KEYS],
+        jwks=secrets.value("jwks.json") if own_keys else None,
+        traces_url=traces.url,
+        opts=foundation.in_cluster,
+    )
+
+
+def models(config: PlatformConfig, foundation: Foundation, namespaces: Namespaces) -> None:
+    """Model servers, and one name for all vLLM Pods."""
+    inside = namespaces["ai-inference"]
+    for name, server in config.model_servers.items():
+        ModelServer(name, config=server, namespace=inside, opts=foundation.in_cluster)
+    if any(server.engine == "vllm" for server in config.model_servers.values()):
+        InferenceService("vllm-inference", namespace=inside, opts=foundation.in_cluster)
+
+
+def agents(
+    config: PlatformConfig,
+    foundation: Foundation,
+    namespaces: Namespaces,
+    documents: Documents,
+    around: Surroundings,
+) -> None:
+    """The platform's own agents and tools, and what runs them."""
+    inside = namespaces["ai-agents"]
+    ToolRegistry("tools", tools=documents.tools, namespace=inside, opts=foundation.in_cluster)
+    if config.agent_operator is not None:
+        inside = AgentOperator(
+            "kagent",
+            config=config.agent_operator,
+            namespace=inside,
+            traces_url=around.traces_url,
+            opts=foundation.in_cluster,
+        ).namespace
+    image = image_reference(config.agent_service.image, foundation.registry_urls)
+    for name, agent in documents.agents.items():
+        AgentService(
+            name,
+            config=config.agent_service.model_copy(update={"image": image}),
+            agent=agent,
+            tools=documents.tools,
+            catalog=default_catalog(),
+            namespace=inside,
+            around=around,
+            opts=foundation.in_cluster,
+        )
+
+
+def scalers(
+    config: PlatformConfig,
+    foundation: Foundation,
+    namespaces: Namespaces,
+    documents: Documents,
+    around: Surroundings,
+    metrics: Metrics,
+) -> None:
+    """Scaling by queue length and open sessions."""
+    for name, scaler in config.scalers.items():
+        AgentScaler(
+            name,
+            config=scaler,
+            agent=scaler.agent,
+            scaling=documents.agents[scaler.agent].spec.scaling,
+            namespace=namespaces["ai-agents"],
+            prometheus_url=given(metrics.url),
+            redis_address=pulumi.Output.concat(
+                around.session_store_host, ":", str(around.session_store_port)
+            ),
+            redis_secret=around.session_store_secret,
+            redis_tls=around.session_store_tls,
+            opts=foundation.in_cluster,
+        )
+
+
+def samples(
+    config: PlatformConfig,
+    foundation: Foundation,
+    namespaces: Namespaces,
+    secrets: SecretStore,
+    knowledge: Mapping[str, str],
+    around: Surroundings,
+) -> None:
+    """What the sample agent talks to."""
+    if config.samples is None:
+        return
+    SampleServices(
+        "samples",
+        config=config.samples,
+        documents=knowledge,
+        around=SampleSurroundings(
+            gateway_url=around.gateway_url,
+            gateway_key_secret=around.gateway_key_secret,
+            vector_store_url=around.vector_store_url,
+            ticketing_secret=secrets.names["ai-agents"]["ticketing-token"],
+        ),
+        namespace=namespaces["ai-agents"],
+        opts=foundation.in_cluster,
+    )

@@ -1,0 +1,71 @@
+"""The wiring page: the layers in their order, outputs handed on."""
+
+from typing import Any
+
+from components.agent_pod import Surroundings
+from components.tenant import Tenant
+from infra import ground, serving, stores
+from infra.config import CHECKOUT, PlatformConfig, StackConfig, TenantStackConfig
+from infra.documents import read_documents, require_agents, require_models, sample_documents
+from infra.foundation import cluster_of_tenant, found
+
+
+def build(config: StackConfig, region: str | None) -> dict[str, Any]:
+    """All resources of one stack; the result is what it exports."""
+    if isinstance(config, TenantStackConfig):
+        return _tenant(config)
+    return _platform(config, region)
+
+
+def _tenant(config: TenantStackConfig) -> dict[str, Any]:
+    tenant = Tenant(config.tenant.name, config=config.tenant, opts=cluster_of_tenant(config))
+    return {"namespace": tenant.namespace}
+
+
+def _platform(config: PlatformConfig, region: str | None) -> dict[str, Any]:
+    documents = read_documents(config.agents, root=CHECKOUT)
+    require_agents(documents, {name: it.agent for name, it in config.scalers.items()})
+    require_models(
+        documents,
+        [route.name for route in config.gateway.models],
+        embedding=config.agent_service.embedding_model,
+    )
+    knowledge = sample_documents(config.samples, root=CHECKOUT)
+    foundation = found(config, region)
+    operators = ground.operators(config, foundation)
+    namespaces = ground.namespaces(config, foundation, operators)
+    secrets = ground.secrets(config, foundation, namespaces)
+    sessions = stores.sessions(config, foundation, namespaces, secrets)
+    vectors = stores.vectors(config, foundation, namespaces)
+    traces = stores.traces(config, foundation, namespaces)
+    stores.collections(config, foundation, namespaces, vectors)
+    metrics = stores.metrics(config, foundation, namespaces, documents.agents)
+    gateway = serving.gateway(config, foundation, namespaces, secrets, traces, documents)
+    serving.models(config, foundation, namespaces)
+    around = Surroundings(
+        gateway_url=gateway.url,
+        gateway_key_secret=secrets.names["ai-agents"]["gateway-api-key"],
+        session_store_secret=secrets.names["ai-agents"]["session-store-auth"],
+        vector_store_url=vectors.url,
+        session_store_host=sessions.host,
+        session_store_port=sessions.port,
+        session_store_tls=sessions.tls,
+        traces_url=traces.url,
+        traces_headers_secret=traces.headers_secret,
+    )
+    serving.agents(config, foundation, namespaces, documents, around)
+    serving.scalers(config, foundation, namespaces, documents, around, metrics)
+    serving.samples(config, foundation, namespaces, secrets, knowledge, around)
+    for name, tenant in config.tenants.items():
+        Tenant(name, config=tenant, opts=foundation.in_cluster)
+    return {
+        "kubeconfig": foundation.kubeconfig,
+        "clusterName": foundation.cluster_name,
+        "registries": dict(foundation.registry_urls),
+        "buckets": {name: bucket.name for name, bucket in foundation.buckets.items()},
+        "gateway": gateway.url,
+        "sessionStore": sessions.host,
+        "vectorStore": vectors.url,
+        "traces": traces.url,
+        "metrics": metrics.url,
+    }

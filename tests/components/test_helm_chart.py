@@ -1,0 +1,86 @@
+"""Pinned charts, and the file that pins everything."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pulumi
+import pytest
+
+from components import helm_chart, versions
+from components.helm_chart import HelmChart, pinned_chart, release_spec
+from components.versions import CHARTS
+from tests.harness.recording import record
+
+pytestmark = pytest.mark.unit
+
+SOURCE = Path(versions.__file__).read_text("utf-8").splitlines()
+PIN = re.compile(r'"[^"]*?v?\d+\.\d+[^"]*"|"al2023@v\d+"')
+
+
+@pytest.mark.parametrize("name", CHARTS)
+def test_every_chart_names_one_exact_version(name: str) -> None:
+    assert re.fullmatch(r"v?\d+\.\d+\.\d+", CHARTS[name].version)
+
+
+def test_no_chart_or_image_comes_from_bitnami() -> None:
+    assert not [line for line in SOURCE if "bitnami" in line.lower()]
+
+
+def test_every_pin_stands_under_a_line_for_the_dependency_bot() -> None:
+    bots = [i for i, line in enumerate(SOURCE) if "# renovate: datasource=" in line]
+    pinned = len(CHARTS) + len(versions.CRD_BUNDLES) + len(versions.IMAGES)
+    pinned += len(versions.EKS_ADDONS) + len(versions.KUBE_PROXY_ADDON) + 2
+    assert len(bots) == pinned, "2: the Kubernetes version and the node image"
+    for index in bots:
+        below = "\n".join(SOURCE[index + 1 : index + 4])
+        assert PIN.search(below), f"line {index + 1} pins nothing"
+
+
+def test_no_image_floats() -> None:
+    for image in versions.IMAGES.values():
+        assert not image.endswith(":latest")
+        assert ":" in image.rsplit("/", 1)[1]
+
+
+def test_an_unknown_chart_is_refused_with_the_nearest_name() -> None:
+    with pytest.raises(ValueError, match="Did you mean 'karpenter'"):
+        pinned_chart("karpentr")
+
+
+def test_a_chart_in_a_registry_is_named_in_full_and_one_in_a_repository_by_name() -> None:
+    oci = release_spec(CHARTS["karpenter"], namespace="n", values={})
+    assert oci["chart"] == "oci://public.ecr.aws/karpenter/karpenter"
+    assert "repository_opts" not in oci
+    web = release_spec(CHARTS["keda"], namespace="n", values={})
+    assert (web["chart"], web["repository_opts"]["repo"]) == ("keda", CHARTS["keda"].repository)
+
+
+def test_a_mirror_replaces_every_repository() -> None:
+    spec = release_spec(CHARTS["keda"], namespace="n", values={}, mirror="oci://mirror.example/c/")
+    assert spec["chart"] == "oci://mirror.example/c/keda"
+    assert "repository_opts" not in spec
+
+
+def test_a_release_waits_for_what_its_component_was_told_to_wait_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    given: dict[str, Any] = {}
+
+    def build() -> dict[str, Any]:
+        first = pulumi.ComponentResource("test:index:First", "first")
+
+        def release(_name: str, *, opts: pulumi.ResourceOptions, **spec: Any) -> None:
+            given.update(spec, waits=opts.depends_on == [first], parent=opts.parent)
+
+        monkeypatch.setattr(helm_chart, "Release", release)
+        waits = pulumi.ResourceOptions(depends_on=[first])
+        chart = HelmChart("keda", chart="keda", namespace="keda", values={"a": 1}, opts=waits)
+        given["inside"] = given["parent"] is chart
+        return {}
+
+    record(build)
+    assert given["waits"]
+    assert given["inside"]
+    assert given["values"] == {"a": 1}
+    assert given["version"] == CHARTS["keda"].version
