@@ -7,11 +7,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
-from rich.console import Console
-from rich.progress import Progress as RichProgress
-from rich.progress import SpinnerColumn, TextColumn, TimeElapsedColumn
+if TYPE_CHECKING:
+    from rich.console import Console
 
 
 class UserError(Exception):
@@ -36,7 +35,12 @@ class Step:
 class Progress:
     """Steps as they happen: spinners on a terminal, plain lines elsewhere, JSON on request."""
 
-    def __init__(self, *, as_json: bool = False, console: Console | None = None) -> None:
+    def __init__(self, *, as_json: bool = False, console: "Console | None" = None) -> None:
+        # every plugin process imports this module for UserError; rich would cost each 0.2 s
+        from rich.console import Console
+        from rich.progress import Progress as RichProgress
+        from rich.progress import SpinnerColumn, TextColumn, TimeElapsedColumn
+
         self.as_json = as_json
         self.console = console or Console(stderr=True, highlight=False)
         self.steps: list[Step] = []

@@ -1,0 +1,77 @@
+SHELL := /bin/sh
+# compiled modules make every start of a process seconds faster
+unexport PYTHONDONTWRITEBYTECODE
+PYTHON := .venv/bin/python
+BOOTSTRAP := sh tools/bootstrap.sh
+ARGS ?=
+PYTEST := $(PYTHON) -m pytest
+# two, as many as the smallest machine has cores; a file's tests stay with one worker
+WORKERS ?= -n 2 --dist loadgroup
+
+.DEFAULT_GOAL := help
+.PHONY: help up status logs down clean ask trace token env preview check test test-stacks test-all bench docs format environment
+
+help: ## this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+
+environment:
+	@$(BOOTSTRAP)
+
+up: environment ## start the platform on this machine and ask it a question (ARGS=--json)
+	@$(PYTHON) -m local up $(ARGS)
+
+status: environment ## what runs, how well, and where
+	@$(PYTHON) -m local status $(ARGS)
+
+logs: environment ## the log of a component or Pod: NAME=…, ARGS=-f
+	@$(PYTHON) -m local logs $(NAME) $(ARGS)
+
+down: environment ## stop everything; ARGS=--delete-state forgets the data too
+	@$(PYTHON) -m local down $(ARGS)
+
+clean: environment ## down, and remove state, environment and caches
+	@$(PYTHON) -m local clean $(ARGS)
+
+ask: environment ## ask an agent: Q="…"
+	@$(PYTHON) -m local ask "$(Q)" $(ARGS)
+
+trace: environment ## follow one request by its trace id: ID=…
+	@$(PYTHON) -m local trace "$(ID)" $(ARGS)
+
+token: environment ## a JWT for the local gateway (ARGS="--tenant demo")
+	@$(PYTHON) -m local token $(ARGS)
+
+env: environment ## shell lines for the plain CLI: eval "$$(make -s env)"
+	@$(PYTHON) -m local env
+
+preview: environment ## preview a stack without cloud or credentials: STACK=prod
+	@$(PYTHON) -m local preview --stack "$(STACK)" $(ARGS)
+
+check: environment ## lint, types, import directions, freshness of generated files
+	@$(PYTHON) -m ruff check .
+	@$(PYTHON) -m ruff format --check .
+	@$(PYTHON) -m mypy infra components inference agents agent_runtime local tools tests
+	@.venv/bin/lint-imports
+	@$(PYTHON) tools/check_generated.py
+
+docs: environment ## write the generated pages and schemas again
+	@$(PYTHON) tools/check_generated.py --write
+
+format: environment ## format the code
+	@$(PYTHON) -m ruff check --fix .
+	@$(PYTHON) -m ruff format .
+
+test: environment ## everything but the slow tier
+	@$(PYTHON) -m local tools
+	@$(PYTEST) $(WORKERS) -m "not slow" $(ARGS)
+
+test-stacks: environment ## dev and prod from nothing to nothing on the real engine
+	@$(PYTHON) -m local tools
+	@$(PYTEST) tests/engine/test_stacks.py -m slow $(ARGS)
+
+test-all: environment ## every tier
+	@$(PYTHON) -m local tools
+	@$(PYTEST) $(WORKERS) $(ARGS)
+
+bench: environment ## the figures that the README quotes
+	@$(PYTHON) tools/bench.py $(ARGS)

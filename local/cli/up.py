@@ -1,0 +1,138 @@
+"""`make up`: from whatever is there to a running platform that has answered a question."""
+
+import argparse
+import json
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from local.cli import health, platform
+from local.cli.addresses import addresses
+from local.cli.deployment import deploy, stack_file
+from local.cli.preparation import prepare
+from local.crds import load as load_crds
+from local.engine import EngineResult
+from local.kube import KubeClient
+from local.paths import Cache, State
+from local.report import Progress
+from local.toolchain import ALL_TOOLS, ensure
+
+QUESTION = "How do I restart the Nordlys Home?"
+# what the local stack's objects need beside Kubernetes' own kinds
+GATEWAY = "ai-gateway/ai-gateway"
+CRDS = ("gateway-api", "prometheus-operator")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Start, deploy, wait, ask; each step is shown, and a failing one says how to go on."""
+    state, cache = State.default(), Cache.default()
+    began = time.monotonic()
+    file = stack_file(arguments.stack, arguments.config_file)
+    progress = Progress(as_json=arguments.json)
+    with progress:
+        ensure(ALL_TOOLS, cache, progress)
+        result = _start_and_deploy(arguments.stack, file, state, cache, progress)
+        client = KubeClient.from_kubeconfig(state.kubeconfig)
+        rows = _await_workloads(state, client, progress)
+        for problem in health.await_listening(state, GATEWAY):
+            progress.notice(problem)
+        places = addresses(state, client)
+        answer = None if arguments.no_question else _ask(state, places["gateway"], progress)
+    seconds = time.monotonic() - began
+    if arguments.json:
+        print(json.dumps(_report(rows, places, answer, seconds, result)))
+    else:
+        _show(rows, places, answer, seconds, state)
+    return 0
+
+
+def _start_and_deploy(
+    stack: str, file: Path, state: State, cache: Cache, progress: Progress
+) -> EngineResult:
+    running = platform.find(state)
+    fresh = running is None or running.phase != "running"
+    try:
+        if fresh:
+            platform.stop(state)
+            with progress.step("control plane") as step:
+                running = platform.start(state)
+                step.outcome = f"etcd, API server, controllers, node on {running.node_ip}"
+        platform.await_api(state)
+        with progress.step("custom resource definitions") as step:
+            loaded = load_crds(state.kubeconfig, CRDS, cache=cache, progress=progress)
+            step.outcome = f"{len(loaded)} kinds"
+        file = prepare(file, state, cache, progress)
+        result = deploy(state, cache, stack, file, progress)
+    except KeyboardInterrupt:
+        # an interrupted start must not leave a platform that nobody asked for
+        if fresh:
+            platform.stop(state)
+        raise
+    for notice in result.notices:
+        progress.notice(notice)
+    return result
+
+
+def _await_workloads(state: State, client: KubeClient, progress: Progress) -> list[health.Row]:
+    with progress.step("workloads") as step:
+        rows = health.await_ready(
+            lambda: health.workload_rows(state, client),
+            lambda text: progress.detail(step, text),
+        )
+        step.outcome = f"{len(rows)} ready"
+    running = platform.find(state)
+    return (health.control_plane_rows(running) if running else []) + rows
+
+
+def _ask(state: State, gateway: str, progress: Progress) -> Any:
+    from local.conversation import ask
+
+    key = (state.secrets / "gateway-api-key-demo").read_text().strip()
+    with progress.step("a question through the gateway") as step:
+        answer = ask(gateway, key, QUESTION)
+        step.outcome = f"{answer.seconds:.1f} s"
+    return answer
+
+
+def _report(
+    rows: list[health.Row],
+    places: dict[str, str],
+    answer: Any,
+    seconds: float,
+    result: EngineResult,
+) -> dict[str, Any]:
+    report: dict[str, Any] = {"ready": True, "seconds": round(seconds, 1), "addresses": places}
+    report["components"] = health.as_json(rows)
+    report["changes"] = {name: count for name, count in result.changes.items() if name != "same"}
+    if answer is not None:
+        report["conversation"] = answer.as_json()
+    return report
+
+
+def _show(
+    rows: list[health.Row], places: dict[str, str], answer: Any, seconds: float, state: State
+) -> None:
+    console = Console(highlight=False)
+    console.print()
+    console.print(health.table(rows))
+    if answer is not None:
+        console.print()
+        answer.show(console, QUESTION)
+    console.print()
+    for name, address in places.items():
+        console.print(f"{name:>12}  {address}", markup=False)
+    console.print(
+        f"{'API key':>12}  {state.secrets / 'gateway-api-key-demo'} (tenant demo)", markup=False
+    )
+    trace = answer.trace_id if answer is not None else "TRACE_ID"
+    console.print("\nTry next:", style="bold")
+    for line in (
+        'make ask Q="My battery shows a blinking red light. Please open a ticket."',
+        f"make trace ID={trace}",
+        'eval "$(make -s env)" && kubectl get pods -A && pulumi preview --stack local',
+    ):
+        console.print(f"  {line}", markup=False)
+    sys.stdout.write(f"\nready in {seconds:.1f} s; stop it with `make down`\n")

@@ -1,0 +1,1 @@
+"""The programs that run as the processes of Pods on the local plane."""

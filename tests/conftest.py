@@ -1,0 +1,42 @@
+"""Tiers and the fixtures that several of them share."""
+
+import os
+from collections.abc import Generator
+
+import pytest
+
+pytest_plugins = ["tests.harness.api_server"]
+
+TIERS = ("unit", "api_server", "services", "engine", "e2e")
+
+
+def _tier(item: pytest.Item) -> int:
+    return max(
+        (TIERS.index(mark.name) for mark in item.iter_markers() if mark.name in TIERS), default=-1
+    )
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Every test belongs to one tier; cheap tiers run first, so that a defect shows early."""
+    untiered = [item.nodeid for item in items if _tier(item) < 0]
+    if untiered:
+        raise pytest.UsageError("tests without a tier: " + ", ".join(untiered))
+    items.sort(key=_tier)
+    for item in items:
+        # workers share nothing: what shares a server stays together
+        name = "e2e" if _tier(item) == TIERS.index("e2e") else item.nodeid.split("::")[0]
+        item.add_marker(pytest.mark.xdist_group(name))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """In CI a tier that could not run is a failure, not a skip."""
+    report = yield
+    required = os.environ.get("AGENTIC_REQUIRE_ALL_TIERS")
+    if required and report.skipped and not hasattr(report, "wasxfail"):
+        report.outcome = "failed"
+        report.longrepr = f"skipped where everything must run: {report.longrepr}"
+    return report

@@ -1,0 +1,58 @@
+"""One platform for the whole tier, brought up by the command a person types."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.harness.platform import CHECKOUT, Platform
+
+SCRIPT = "agents/samples/scripted-model.yaml"
+
+
+def with_scripted_models(data: Any) -> Any:
+    """The stack data with scripted models in place of llama.cpp: replies repeat exactly."""
+    if isinstance(data, list):
+        return [with_scripted_models(item) for item in data]
+    if not isinstance(data, dict):
+        return data
+    if data.get("engine") == "llama-cpp":
+        kept = {key: data[key] for key in ("servedNames", "replicas", "model") if key in data}
+        return kept | {"engine": "scripted", "script": SCRIPT}
+    return {key: with_scripted_models(value) for key, value in data.items()}
+
+
+def scripted_stack_file(folder: Path) -> Path:
+    """Pulumi.local.yaml with scripted models, as a file of its own."""
+    document = yaml.safe_load((CHECKOUT / "Pulumi.local.yaml").read_text())
+    target = folder / "Pulumi.local.yaml"
+    target.write_text(yaml.safe_dump(with_scripted_models(document), sort_keys=False))
+    return target
+
+
+@pytest.fixture(scope="session")
+def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
+    """A running platform with scripted models; stopped afterwards even when a test failed."""
+    folder = tmp_path_factory.mktemp("platform")
+    running = Platform(folder / "state", scripted_stack_file(folder))
+    try:
+        running.first_up = running.up()
+        yield running
+    finally:
+        running.run("down", "--delete-state")
+        left = running.processes()
+        assert not left, f"still running after down: {left}"
+
+
+@pytest.fixture
+def fresh_platform(tmp_path: Path) -> Iterator[Platform]:
+    """A platform that a test starts, breaks and heals itself; stopped afterwards."""
+    mine = Platform(tmp_path / "state", scripted_stack_file(tmp_path))
+    try:
+        yield mine
+    finally:
+        mine.run("down", "--delete-state")
+        left = mine.processes()
+        assert not left, f"still running after down: {left}"

@@ -1,0 +1,26 @@
+"""A real HTTP server on a free loopback port, in a thread of the test process."""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import uvicorn
+from starlette.types import ASGIApp
+
+from local.workloads.serving import configured, listener
+
+
+@contextmanager
+def serving(app: ASGIApp) -> Iterator[str]:
+    """Serve `app` while the block runs; gives its base URL."""
+    bound = listener("127.0.0.1", 0)
+    server = uvicorn.Server(configured(app))
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [bound]}, daemon=True)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{bound.getsockname()[1]}"
+    finally:
+        server.should_exit = True
+        thread.join(timeout=15)
+        bound.close()
+    assert not thread.is_alive(), "the test server did not stop"

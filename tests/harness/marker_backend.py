@@ -1,0 +1,78 @@
+"""An OpenAI-shaped HTTP backend that says who it is and remembers what it was asked."""
+
+import asyncio
+import json
+import threading
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import urlsplit
+
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response, StreamingResponse
+from starlette.routing import Route
+
+from tests.harness.http_server import serving
+
+GATE_SECONDS = 30.0
+
+
+@dataclass
+class MarkerBackend:
+    """`status`, `delay_seconds` and `gate` may be changed while it serves."""
+
+    name: str
+    status: int = 200
+    delay_seconds: float = 0.0
+    cut: bool = False
+    """A stream breaks off after its first event."""
+    gate: threading.Event = field(default_factory=threading.Event)
+    """A stream sends its second event only when this is set."""
+    requests: list[dict[str, Any]] = field(default_factory=list)
+    port: int = 0
+
+    def app(self) -> Starlette:
+        methods = ["GET", "POST"]
+        return Starlette(routes=[Route("/{path:path}", self._answer, methods=methods)])
+
+    async def _answer(self, request: Request) -> Response:
+        body = await request.body()
+        self.requests.append(
+            {"path": request.url.path, "headers": dict(request.headers), "body": body.decode()}
+        )
+        if self.delay_seconds:
+            await asyncio.sleep(self.delay_seconds)
+        if self.status != 200:
+            return JSONResponse({"error": {"message": self.name}}, status_code=self.status)
+        if _wants_stream(body):
+            return StreamingResponse(self._events(), media_type="text/event-stream")
+        usage = {"prompt_tokens": 5, "completion_tokens": 7, "total_tokens": 12}
+        return JSONResponse({"backend": self.name, "usage": usage})
+
+    async def _events(self) -> AsyncIterator[bytes]:
+        yield f"data: {json.dumps({'backend': self.name, 'part': 1})}\n\n".encode()
+        if self.cut:
+            raise ConnectionAbortedError(self.name)
+        await asyncio.to_thread(self.gate.wait, GATE_SECONDS)
+        yield b"data: [DONE]\n\n"
+
+
+def _wants_stream(body: bytes) -> bool:
+    try:
+        return bool(json.loads(body)["stream"])
+    except (ValueError, KeyError, TypeError):
+        return False
+
+
+@contextmanager
+def marker_backend(name: str) -> Iterator[MarkerBackend]:
+    """Serve one on a free port of 127.0.0.1 while the block runs."""
+    backend = MarkerBackend(name)
+    with serving(backend.app()) as url:
+        backend.port = urlsplit(url).port or 0
+        try:
+            yield backend
+        finally:
+            backend.gate.set()

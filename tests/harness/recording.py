@@ -1,0 +1,120 @@
+"""Runs a piece of a program against the SDK's mock monitor and keeps what it registered.
+
+For names, types, inputs and wiring only: no provider checks anything here.
+"""
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+import pulumi
+from pulumi.runtime import mocks
+from pulumi.runtime.rpc import _special_secret_sig, _special_sig_key
+from pulumi.runtime.settings import SETTINGS
+from pulumi.runtime.stack import run_pulumi_func
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Secret:
+    """A value that the program marked secret."""
+
+    value: Any
+
+
+def _secrets_marked(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_secrets_marked(each) for each in value]
+    if not isinstance(value, dict):
+        return value
+    if value.get(_special_sig_key) == _special_secret_sig:
+        return Secret(_secrets_marked(value["value"]))
+    return {key: _secrets_marked(each) for key, each in value.items()}
+
+
+@dataclass(frozen=True)
+class Registered:
+    """One registered resource; `inputs` are resolved, secrets wrapped in `Secret`."""
+
+    type: str
+    name: str
+    inputs: dict[str, Any]
+
+
+@dataclass
+class Recording(mocks.Mocks):
+    """Everything that was registered and invoked, in order."""
+
+    resources: list[Registered] = field(default_factory=list)
+    invoked: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
+    values: dict[str, Any] = field(default_factory=dict)
+    """The Outputs that the program returned, resolved."""
+    answers: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """What an invoke answers, by its token."""
+    outputs: Callable[[str, str], dict[str, Any]] = field(default=lambda _type, _name: {})
+    """What a provider would add to the inputs of a resource, by its type token and name."""
+
+    def new_resource(self, args: pulumi.runtime.MockResourceArgs) -> tuple[str, dict[str, Any]]:
+        self.resources.append(Registered(args.typ, args.name, _secrets_marked(args.inputs)))
+        return f"{args.name}-id", self.outputs(args.typ, args.name) | dict(args.inputs)
+
+    def call(
+        self, args: pulumi.runtime.MockCallArgs
+    ) -> tuple[dict[str, Any], list[tuple[str, str]]]:
+        self.invoked.append((args.token, args.args))
+        return self.answers.get(args.token, {}), []
+
+    def of_type(self, suffix: str) -> list[Registered]:
+        """Resources whose type token ends so."""
+        return [each for each in self.resources if each.type.endswith(suffix)]
+
+
+def record(
+    build: Callable[[], dict[str, Any] | None],
+    *,
+    preview: bool = False,
+    answers: dict[str, dict[str, Any]] | None = None,
+    outputs: Callable[[str, str], dict[str, Any]] | None = None,
+) -> Recording:
+    """Run `build`; the Outputs in the dict that it returns are resolved into `values`.
+
+    A value that the preview does not know resolves to None.
+    """
+    recording = Recording(answers=answers or {})
+    if outputs is not None:
+        recording.outputs = outputs
+    loop = asyncio.new_event_loop()
+    asyncio.set_event_loop(loop)
+    # The SDK's mocks make an event loop in each worker thread and close none.
+    worker_loops: list[asyncio.AbstractEventLoop] = []
+
+    def worker_loop() -> None:
+        worker_loops.append(asyncio.new_event_loop())
+        asyncio.set_event_loop(worker_loops[-1])
+
+    workers = ThreadPoolExecutor(max_workers=2, initializer=worker_loop)
+    loop.set_default_executor(workers)
+    mocks.set_mocks(recording, project="agentic-platform", stack="test", preview=preview)
+    SETTINGS.rpc_manager.clear()
+    SETTINGS.outputs.clear()
+    wanted: dict[str, Any] = {}
+
+    def program() -> None:
+        wanted.update(build() or {})
+
+    async def run() -> None:
+        await run_pulumi_func(program)
+        for key, value in wanted.items():
+            recording.values[key] = await pulumi.Output.from_input(value).future()
+
+    try:
+        loop.run_until_complete(run())
+    finally:
+        workers.shutdown()
+        for each in (loop, *worker_loops):
+            each.close()
+        asyncio.set_event_loop(None)
+    return recording
