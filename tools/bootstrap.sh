@@ -27,6 +27,8 @@ clean() {
 }
 
 interrupted() {
+    # Ctrl-C may come between the start of a job and the note of its id
+    [ "$child" != starting ] || child=${!:-}
     # a background job of a script does not hear Ctrl-C itself
     [ -z "$child" ] || kill -TERM "$child" 2>/dev/null || true
     [ -z "$child" ] || wait "$child" 2>/dev/null || true
@@ -78,6 +80,7 @@ run() {
         "$@" >&2
         return
     fi
+    child=starting
     "$@" >"$log" 2>&1 &
     child=$!
     waited=0

@@ -107,6 +107,11 @@ def node_report(state: State) -> dict[str, Any]:
     return report
 
 
+def problems_of(state: State, service: str) -> list[str]:
+    """What the node agent reports of one Service, such as an address that is taken."""
+    return [str(line) for line in node_report(state).get("problems", []) if service in str(line)]
+
+
 def await_listening(state: State, service: str) -> list[str]:
     """Wait until the node serves `service` (`namespace/name`); the other problems it reports.
 
@@ -166,10 +171,22 @@ def control_plane_rows(running: Running) -> list[Row]:
     return rows
 
 
-def await_ready(read: Callable[[], list[Row]], say: Callable[[str], None]) -> list[Row]:
-    """Wait until every workload is ready; raises UserError that names each one that is not."""
+def await_ready(
+    read: Callable[[], list[Row]],
+    say: Callable[[str], None],
+    blocked: Callable[[], list[str]] = list,
+) -> list[Row]:
+    """Wait until every workload is ready; raises UserError that names each one that is not.
+
+    What `blocked` says for `LISTENING_SECONDS` without a break ends the wait: others wait for it.
+    """
     deadline = time.monotonic() + READY_SECONDS
+    free_at = time.monotonic()
     while True:
+        if not (lines := blocked()):
+            free_at = time.monotonic()
+        elif time.monotonic() > free_at + LISTENING_SECONDS:
+            raise UserError(*lines)
         rows = read()
         missing = [row for row in rows if not row.ready]
         if rows and not missing:

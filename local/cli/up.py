@@ -81,6 +81,7 @@ def _await_workloads(state: State, client: KubeClient, progress: Progress) -> li
         rows = health.await_ready(
             lambda: health.workload_rows(state, client),
             lambda text: progress.detail(step, text),
+            lambda: health.problems_of(state, GATEWAY),
         )
         step.outcome = f"{len(rows)} ready"
     running = platform.find(state)

@@ -43,8 +43,15 @@ def test_five_mistakes_in_a_stack_file_are_five_lines(platform: Platform, tmp_pa
     done = platform.run("up", "--config-file", str(broken))
     assert done.returncode == 2
     found = lines(done)
-    for word in ("protetc", "environment", "gateway.port", "gateway.variant", "contxt"):
-        assert sum(word in line for line in found) == 1, (word, found)
+    places = (
+        "protetc",
+        "environment",
+        "gateway.port",
+        "gateway.variant",
+        "cluster.existing.contxt",
+    )
+    for place in places:
+        assert sum(line.startswith(f"error: {place}") for line in found) == 1, (place, found)
 
 
 def test_a_misspelt_key_in_an_agent_is_one_line(platform: Platform, tmp_path: Path) -> None:

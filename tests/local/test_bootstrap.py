@@ -159,6 +159,8 @@ def test_ctrl_c_ends_what_it_started_and_the_next_run_goes_on(
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
+        # a runner in the background ignores SIGINT, and a shell can't trap what it inherited so
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     wait_until((tmp_path / "started").exists, what="uv was started")
     os.killpg(process.pid, signal.SIGINT)
