@@ -19,7 +19,7 @@ from tests.harness.engine import FAST, pulumi
 pytestmark = pytest.mark.engine
 
 COMPONENTS = ("etcd", "kube-apiserver", "kube-controller-manager")
-# the two whole environments take minutes each; .ci/run runs them after the fast tiers
+# the two whole environments take minutes each: `make test-stacks`
 STACKS = (
     "local",
     "tenant-a",
