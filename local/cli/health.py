@@ -125,7 +125,7 @@ def await_listening(state: State, service: str) -> list[str]:
         if ours and all(entry["listening"] for entry in ours):
             return problems
         if time.monotonic() > deadline:
-            about = [line for line in problems if service in line]
+            about = problems_of(state, service)
             raise UserError(*(about or [f"Service {service} is not served; see `make status`"]))
         time.sleep(POLL_SECONDS)
 
