@@ -1,6 +1,7 @@
 """Requests to a Kubernetes API server and its errors, below any notion of kinds."""
 
 import json
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from types import TracebackType
@@ -11,6 +12,9 @@ import httpx
 from local.kubeconfig import Kubeconfig
 
 Manifest = dict[str, Any]
+
+BUSY = frozenset({httpx.codes.TOO_MANY_REQUESTS, httpx.codes.SERVICE_UNAVAILABLE})
+LONGEST_PAUSE_SECONDS = 0.5
 
 
 @dataclass(frozen=True)
@@ -53,7 +57,11 @@ class ApiUnreachable(ApiError):  # noqa: N818 - the condition, not another word 
 
 
 class ApiTransport:
-    """One API server, one user. Threads may share it. All methods raise ApiError."""
+    """One API server, one user. Threads may share it. All methods raise ApiError.
+
+    An answer 429 or 503 with Retry-After means that nothing was done yet (a starting server, its
+    priority queues); such a call is made again for up to `timeout_seconds`.
+    """
 
     def __init__(
         self,
@@ -67,6 +75,7 @@ class ApiTransport:
             headers["Authorization"] = f"Bearer {kubeconfig.token}"
         self.server = kubeconfig.server
         self._on_warning = on_warning
+        self._patience_seconds = timeout_seconds
         # Proxy variables are for registries, never for an API server on this machine.
         self._http = httpx.Client(
             base_url=kubeconfig.server,
@@ -134,18 +143,33 @@ class ApiTransport:
     ) -> httpx.Response:
         content = None if body is None else json.dumps(body).encode()
         headers = {"Accept": accept} | ({} if body is None else {"Content-Type": media})
-        try:
-            response = self._http.request(
-                method, path, params=params, content=content, headers=headers
-            )
-        except httpx.TransportError as error:
-            raise ApiUnreachable(0, "Unreachable", f"{self.server}: {error}") from error
+        deadline = time.monotonic() + self._patience_seconds
+        while True:
+            try:
+                response = self._http.request(
+                    method, path, params=params, content=content, headers=headers
+                )
+            except httpx.TransportError as error:
+                raise ApiUnreachable(0, "Unreachable", f"{self.server}: {error}") from error
+            pause = _asked_pause(response)
+            if pause is None or time.monotonic() + pause > deadline:
+                break
+            time.sleep(pause)
         if self._on_warning:
             for warning in response.headers.get_list("warning"):
                 self._on_warning(warning.split('"')[1] if '"' in warning else warning)
         if response.status_code >= 400:
             raise ApiError.from_status(response.status_code, _body(response))
         return response
+
+
+def _asked_pause(response: httpx.Response) -> float | None:
+    """Seconds until the call may be made again; None when the answer is the answer."""
+    asked = response.headers.get("retry-after", "")
+    if response.status_code not in BUSY or not asked.isdecimal():
+        return None
+    # Servers ask for whole seconds, five while starting; they are ready much sooner.
+    return min(float(asked), LONGEST_PAUSE_SECONDS)
 
 
 def _body(response: httpx.Response) -> Any:
