@@ -73,8 +73,17 @@ class Settings(BaseSettings):
     auth: Literal["gateway", "jwt", "none"] = "gateway"
     """gateway: trust the tenant header that it sets; jwt: verify here; none: development only."""
     jwks_file: Path | None = None
+    jwks_url: Annotated[str, Field(pattern=r"^https?://\S+$")] | None = None
+    """Keys that are fetched and cached; wins over the file."""
     jwt_issuer: str | None = None
     jwt_audience: str | None = None
+    jwt_tenant_claim: str = "tenant"
+    jwt_user_claim: str = "sub"
+    jwt_roles_claim: str = "roles"
+    controller_identity: Annotated[str, Field(pattern=r"^spiffe://\S+$")] | None = None
+    """kagent's controller in the mesh; it may name the user. Only for Pods with a mesh proxy."""
+    controller_tenant: str | None = None
+    """The tenant whose requests come through kagent's controller."""
 
     secrets_dir: Path = Path("/var/run/agent/secrets")
     allowed_hosts: Annotated[tuple[str, ...], NoDecode] = ()
@@ -95,14 +104,18 @@ class Settings(BaseSettings):
 
     def problems(self) -> list[str]:
         """Settings that contradict each other, one line each."""
-        if self.auth != "jwt":
-            return []
-        needed = ("jwks_file", "jwt_issuer", "jwt_audience")
-        return [
-            f"AGENT_{name.upper()} is missing: AGENT_AUTH=jwt needs it"
-            for name in needed
-            if getattr(self, name) is None
-        ]
+        found = []
+        if self.auth == "jwt":
+            found = [
+                f"AGENT_{name.upper()} is missing: AGENT_AUTH=jwt needs it"
+                for name in ("jwks_file", "jwt_issuer", "jwt_audience")
+                if getattr(self, name) is None and not (name == "jwks_file" and self.jwks_url)
+            ]
+        if bool(self.controller_identity) != bool(self.controller_tenant):
+            found.append(
+                "AGENT_CONTROLLER_IDENTITY and AGENT_CONTROLLER_TENANT belong together: set both"
+            )
+        return found
 
 
 def load_settings() -> Settings:

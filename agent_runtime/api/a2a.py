@@ -28,7 +28,7 @@ def router(runtime: AgentRuntime) -> APIRouter:
 
     @routes.post("/", summary="A2A JSON-RPC, 1.0 and 0.3")
     async def json_rpc(request: Request) -> Response:
-        request.state.identity = runtime.authenticator.identify(request.headers)
+        request.state.identity = await runtime.authenticator.identify(request.headers)
         await request.body()
         handler = await dispatcher.ready()
         answer: Response = await handler.handle_requests(request)

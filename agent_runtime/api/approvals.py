@@ -29,7 +29,7 @@ def router(runtime: AgentRuntime) -> APIRouter:
 
     @routes.get("", summary="What waits for a person")
     async def pending(request: Request) -> dict[str, Any]:
-        identity = runtime.authenticator.identify(request.headers)
+        identity = await runtime.authenticator.identify(request.headers)
         try:
             found = await runtime.approvals.pending(identity.tenant)
         except MemoryUnavailableError as error:
@@ -40,7 +40,7 @@ def router(runtime: AgentRuntime) -> APIRouter:
         "/{approval_id}", summary="Decide, and go on", openapi_extra=documented_body(DecisionBody)
     )
     async def decide(approval_id: str, request: Request) -> Response:
-        identity = runtime.authenticator.identify(request.headers)
+        identity = await runtime.authenticator.identify(request.headers)
         try:
             body = DecisionBody.model_validate(await json_object(request))
         except ValidationError as error:

@@ -21,7 +21,7 @@ def router(runtime: AgentRuntime) -> APIRouter:
 
     @routes.get("/models", summary="The agent as a model")
     async def models(request: Request) -> dict[str, Any]:
-        runtime.authenticator.identify(request.headers)
+        await runtime.authenticator.identify(request.headers)
         model = {"id": runtime.name, "object": "model", "created": 0, "owned_by": "agent"}
         return {"object": "list", "data": [model]}
 
@@ -29,7 +29,7 @@ def router(runtime: AgentRuntime) -> APIRouter:
         "/chat/completions", summary="Ask the agent", openapi_extra=documented_body(ChatRequest)
     )
     async def chat(request: Request) -> Response:
-        identity = runtime.authenticator.identify(request.headers)
+        identity = await runtime.authenticator.identify(request.headers)
         chat_request = read_chat(await json_object(request), runtime.name)
         run = RunRequest(
             identity=identity,
