@@ -1,25 +1,27 @@
 """One client for every OpenAI-compatible model behind the gateway."""
 
 import asyncio
-import json
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+import math
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
-from typing import Any
-
-import httpx
+from functools import partial
+from typing import Any, TypeVar
 
 from agent_runtime.agent.breaker import Breaker
 from agent_runtime.agent.completion import Completion, GarbledStreamError, Message
-from agent_runtime.agent.model_failure import ModelFailureError, from_status
+from agent_runtime.agent.model_endpoint import ModelEndpoint, chunks, whole
+from agent_runtime.agent.model_failure import ModelFailureError
 from agent_runtime.agent.retry import ATTEMPTS, full_jitter
-from agent_runtime.secret_file import SecretFile
 from agent_runtime.settings import Settings
 from agent_runtime.telemetry.metrics import Metrics
-from agent_runtime.telemetry.tracing import trace_headers
 
-CONNECT_SECONDS = 5.0
-_MAX_EVENT = 1_000_000
+EMBEDDINGS_SECONDS = 60.0
+"""For one batch of texts, its repetitions included."""
+_CHARACTERS_PER_TOKEN = 4
+"""Rule of thumb for tokens that were paid for but never counted, because the stream broke."""
+
+Answer = TypeVar("Answer")
 
 
 @dataclass(frozen=True)
@@ -34,6 +36,8 @@ class Ask:
     """False: the tools are shown, since the conversation names them, but not to be called."""
     temperature: float | None = None
     max_tokens: int | None = None
+    response_format: dict[str, Any] | None = None
+    """OpenAI's form, for example `{"type": "json_schema", "json_schema": {...}}`."""
     deadline: float = float("inf")
     """Event-loop time at which waiting ends."""
 
@@ -44,32 +48,35 @@ class ModelClient:
     def __init__(self, settings: Settings, metrics: Metrics) -> None:
         self._settings = settings
         self._metrics = metrics
-        self._key = SecretFile(settings.model_api_key_file) if settings.model_api_key_file else None
-        self._breakers: dict[str, Breaker] = {}
-        self._http = httpx.AsyncClient(
-            base_url=settings.model_base_url.rstrip("/") + "/",
-            timeout=httpx.Timeout(None, connect=CONNECT_SECONDS, pool=CONNECT_SECONDS),
-            limits=httpx.Limits(max_connections=None, max_keepalive_connections=64),
-            trust_env=False,
-        )
+        self._endpoint = ModelEndpoint(settings)
+        self._breakers: dict[tuple[str, str], Breaker] = {}
 
     async def close(self) -> None:
-        await self._http.aclose()
+        await self._endpoint.close()
 
-    async def complete(self, ask: Ask, on_text: Callable[[str], None] | None = None) -> Completion:
-        """The answer of the first model that gives one.
+    async def complete(
+        self,
+        ask: Ask,
+        on_text: Callable[[str], None] | None = None,
+        on_restart: Callable[[int], None] | None = None,
+    ) -> Completion:
+        """The answer of the first model that gives one. Raises RequestError.
 
-        `on_text` gets the text as it comes; once it got some, a broken stream is not restarted,
-        since words that were shown can't be taken back. Raises RequestError.
+        `on_text` gets the text as it comes. When a stream breaks after words were shown,
+        `on_restart` gets the number of the attempt that begins: what was shown before is void.
+        Without `on_restart` such a stream is not begun again, since words can't be taken back.
         """
         failure = ModelFailureError("resting after repeated failures")
+        shown = _Shown(on_text, on_restart)
         for position, model in enumerate(ask.models):
+            breaker = self._breaker(model)
+            if not breaker.admits():
+                continue
             if position:
                 self._metrics.fallbacks.labels(self._metrics.agent, model).inc()
-            if not self._breaker(model).admits():
-                continue
             try:
-                return await self._persist(model, ask, on_text)
+                attempt = partial(self._once, model, ask, shown)
+                return await self._persist(model, attempt, ask.deadline, shown)
             except ModelFailureError as error:
                 failure = error
                 if not failure.fall_back:
@@ -78,121 +85,122 @@ class ModelClient:
 
     async def embed(self, model: str, texts: Sequence[str]) -> list[list[float]]:
         """One vector for each text, in order. Raises RequestError."""
-        for attempt in range(1, ATTEMPTS + 1):
-            try:
-                return await self._embed_once(model, texts)
-            except ModelFailureError as failure:
-                if not failure.retryable or attempt == ATTEMPTS:
-                    raise failure.to_request_error(model) from None
-                await asyncio.sleep(failure.wait_seconds or full_jitter(attempt))
-        raise AssertionError("unreachable")
+        deadline = asyncio.get_running_loop().time() + EMBEDDINGS_SECONDS
+        if not self._breaker(model).admits():
+            raise ModelFailureError("resting after repeated failures").to_request_error(model)
+        try:
+            attempt = partial(self._embed_once, model, texts, deadline)
+            return await self._persist(model, attempt, deadline, _Shown())
+        except ModelFailureError as failure:
+            raise failure.to_request_error(model) from None
 
     async def _persist(
-        self, model: str, ask: Ask, on_text: Callable[[str], None] | None
-    ) -> Completion:
+        self, model: str, attempt: Callable[[], Awaitable[Answer]], deadline: float, shown: "_Shown"
+    ) -> Answer:
         """Up to ATTEMPTS tries of one model, within the deadline."""
         loop = asyncio.get_running_loop()
         breaker = self._breaker(model)
-        attempt = 0
-        while True:
-            attempt += 1
-            shown = _Shown(on_text)
+        for number in range(1, ATTEMPTS + 1):
+            shown.begin()
             try:
-                completion = await self._once(model, ask, shown)
+                answer = await attempt()
             except ModelFailureError as failure:
                 if failure.retryable:
                     breaker.failed()
-                if shown.any:
+                if shown.any and not shown.may_restart:
                     failure.fall_back = failure.retryable = False
-                wait = failure.wait_seconds or full_jitter(attempt)
-                too_late = loop.time() + wait >= ask.deadline
-                if not failure.retryable or attempt == ATTEMPTS or too_late:
+                wait = (failure.wait_seconds or 0) + full_jitter(number)
+                too_late = loop.time() + wait >= deadline
+                if not failure.retryable or number == ATTEMPTS or too_late:
                     raise
                 self._metrics.model_retries.labels(self._metrics.agent, model).inc()
                 await asyncio.sleep(wait)
             else:
                 breaker.succeeded()
-                return completion
+                return answer
+        raise AssertionError("unreachable")
 
     async def _once(self, model: str, ask: Ask, shown: "_Shown") -> Completion:
-        total = self._settings.model_total_seconds
-        left = min(total, ask.deadline - asyncio.get_running_loop().time())
+        loop, settings = asyncio.get_running_loop(), self._settings
         completion = Completion(model)
+        began = loop.time()
+        end = min(began + settings.model_total_seconds, ask.deadline)
+        patience, waited_for = settings.model_first_token_seconds, "no first word"
         try:
-            async with asyncio.timeout(left):
-                request = self._request("chat/completions", model, _chat_body(model, ask))
-                async with aclosing(self._chunks(request)) as chunks:
-                    async for chunk in chunks:
-                        shown.show(completion.add(chunk))
-        except TimeoutError as error:
-            raise ModelFailureError(str(error) or f"no end within {left:.0f} s") from None
-        except httpx.TransportError as error:
-            raise ModelFailureError(f"connection failed ({type(error).__name__})") from None
+            async with (
+                asyncio.timeout_at(min(began + patience, end)) as limit,
+                self._endpoint.answer("chat/completions", model, _chat_body(model, ask)) as answer,
+                aclosing(chunks(answer)) as pieces,
+            ):
+                async for piece in pieces:
+                    shown.show(completion.add(piece))
+                    patience, waited_for = settings.model_idle_seconds, "silence, no next word"
+                    limit.reschedule(min(loop.time() + patience, end))
+            completion.finish()
+        except TimeoutError:
+            self._wasted(model, completion)
+            if loop.time() >= end:
+                waited_for, patience = "no end", end - began
+            raise ModelFailureError(f"{waited_for} within {patience:.0f} s") from None
         except GarbledStreamError as error:
+            self._wasted(model, completion)
             raise ModelFailureError(f"unreadable answer: {error}") from None
-        if not completion.finish_reason:
-            raise ModelFailureError("the answer broke off")
+        except ModelFailureError:
+            self._wasted(model, completion)
+            raise
         return completion
 
-    async def _chunks(self, request: httpx.Request) -> AsyncGenerator[object, None]:
-        """The chunks of a streamed answer, or the one chunk of an answer that is not streamed."""
-        first = self._settings.model_first_token_seconds
-        response = await _within(first, self._http.send(request, stream=True), "no answer")
-        try:
-            if response.status_code != 200:
-                body = await _within(first, response.aread(), "no error body")
-                raise from_status(response, body.decode("utf-8", "replace"))
-            if "text/event-stream" not in response.headers.get("content-type", ""):
-                yield _decoded((await response.aread()).decode("utf-8", "replace"))
-                return
-            lines = response.aiter_lines()
-            patience, name = first, "no first word"
-            while (line := await _within(patience, _next(lines), name)) is not None:
-                if not line.startswith("data:"):
-                    continue
-                data = line[5:].strip()
-                if data == "[DONE]":
-                    return
-                yield _decoded(data)
-                patience, name = self._settings.model_idle_seconds, "fell silent"
-        finally:
-            await response.aclose()
-
-    async def _embed_once(self, model: str, texts: Sequence[str]) -> list[list[float]]:
+    async def _embed_once(
+        self, model: str, texts: Sequence[str], deadline: float
+    ) -> list[list[float]]:
         body = {"model": model, "input": list(texts), "encoding_format": "float"}
-        request = self._request("embeddings", model, body)
+        left = deadline - asyncio.get_running_loop().time()
+        patience = min(self._settings.model_first_token_seconds, left)
         try:
-            async with asyncio.timeout(self._settings.model_first_token_seconds):
-                response = await self._http.send(request)
-        except (TimeoutError, httpx.TransportError) as error:
-            raise ModelFailureError(f"connection failed ({type(error).__name__})") from None
-        if response.status_code != 200:
-            raise from_status(response, response.text)
-        try:
-            data = sorted(response.json()["data"], key=lambda each: int(each["index"]))
-            vectors = [[float(number) for number in each["embedding"]] for each in data]
-        except (ValueError, KeyError, TypeError) as error:
-            raise ModelFailureError(f"unreadable vectors ({type(error).__name__})") from None
-        if len(vectors) != len(texts):
-            raise ModelFailureError(f"{len(vectors)} vectors for {len(texts)} texts")
-        return vectors
+            async with (
+                asyncio.timeout(patience),
+                self._endpoint.answer("embeddings", model, body) as answer,
+            ):
+                found = await whole(answer)
+        except TimeoutError:
+            raise ModelFailureError(f"no vectors within {patience:.0f} s") from None
+        return _vectors(found, len(texts))
 
-    def _request(self, path: str, model: str, body: dict[str, Any]) -> httpx.Request:
-        headers = {"x-model-id": model, **trace_headers()}
-        if self._key:
-            headers["authorization"] = f"Bearer {self._key.read()}"
-        return self._http.build_request("POST", path, json=body, headers=headers)
+    def _wasted(self, model: str, completion: Completion) -> None:
+        """Count what a broken answer cost: as told by the model, else estimated by its length."""
+        lost = completion.completion_tokens or math.ceil(
+            completion.characters / _CHARACTERS_PER_TOKEN
+        )
+        if lost:
+            self._metrics.wasted_tokens.labels(self._metrics.agent, model).inc(lost)
 
     def _breaker(self, model: str) -> Breaker:
-        return self._breakers.setdefault(model, Breaker())
+        return self._breakers.setdefault((self._endpoint.url, model), Breaker())
 
 
 class _Shown:
-    """Remembers whether any text has reached the caller."""
+    """Remembers whether any text has reached the caller, over all attempts of one step."""
 
-    def __init__(self, on_text: Callable[[str], None] | None) -> None:
+    def __init__(
+        self,
+        on_text: Callable[[str], None] | None = None,
+        on_restart: Callable[[int], None] | None = None,
+    ) -> None:
         self._on_text = on_text
+        self._on_restart = on_restart
+        self._attempts = 0
         self.any = False
+
+    @property
+    def may_restart(self) -> bool:
+        return self._on_restart is not None
+
+    def begin(self) -> None:
+        """Another attempt begins; tells that what was shown before is void."""
+        self._attempts += 1
+        if self.any and self._on_restart:
+            self.any = False
+            self._on_restart(self._attempts)
 
     def show(self, text: str) -> None:
         if text and self._on_text:
@@ -211,30 +219,25 @@ def _chat_body(model: str, ask: Ask) -> dict[str, Any]:
         body["tools"] = list(ask.tools)
         if not ask.may_call:
             body["tool_choice"] = "none"
-    if ask.temperature is not None:
-        body["temperature"] = ask.temperature
-    if ask.max_tokens is not None:
-        body["max_tokens"] = ask.max_tokens
-    return body
+    wanted = {
+        "temperature": ask.temperature,
+        "max_tokens": ask.max_tokens,
+        "response_format": ask.response_format,
+    }
+    return body | {name: value for name, value in wanted.items() if value is not None}
 
 
-async def _within(seconds: float, awaitable: Any, name: str) -> Any:
+def _vectors(found: object, wanted: int) -> list[list[float]]:
+    """The vectors of an answer, in the order of the texts. Raises ModelFailureError."""
     try:
-        async with asyncio.timeout(seconds):
-            return await awaitable
-    except TimeoutError:
-        raise TimeoutError(f"{name} within {seconds:.0f} s") from None
-
-
-async def _next(lines: AsyncIterator[str]) -> str | None:
-    line = await anext(lines, None)
-    if line is not None and len(line) > _MAX_EVENT:
-        raise GarbledStreamError("an event is too long")
-    return line
-
-
-def _decoded(text: str) -> object:
-    try:
-        return json.loads(text)
-    except ValueError:
-        raise GarbledStreamError("not JSON") from None
+        data = sorted(found["data"], key=lambda each: int(each["index"]))  # type: ignore[index] # whatever is wrong is reported
+        vectors = [[float(number) for number in each["embedding"]] for each in data]
+    except (ValueError, KeyError, TypeError) as error:
+        raise ModelFailureError(f"unreadable vectors ({type(error).__name__})") from None
+    if len(vectors) != wanted:
+        raise ModelFailureError(f"{len(vectors)} vectors for {wanted} texts")
+    if len({len(vector) for vector in vectors}) > 1:
+        raise ModelFailureError("vectors of different lengths")
+    if not all(math.isfinite(number) for vector in vectors for number in vector):
+        raise ModelFailureError("a vector holds a number that is not finite")
+    return vectors

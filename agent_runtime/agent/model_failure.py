@@ -1,11 +1,21 @@
 """The ways in which a model call fails, and what each one allows next."""
 
+import re
 from dataclasses import dataclass
 
 import httpx
 
 from agent_runtime.agent.retry import retry_after
 from agent_runtime.errors import RequestError
+
+CONTEXT_TOO_LONG = "context_too_long"
+"""Code of the RequestError of a conversation that is longer than the model reads."""
+_TOO_LONG = re.compile(
+    r"context_length_exceeded|maximum context length|max_model_len|context (length|window|size)"
+    r"|prompt is too long|input is too long|too many (input )?tokens",
+    re.IGNORECASE,
+)
+"""What OpenAI, vLLM, TGI, llama.cpp and Bedrock write; none of them has a status of its own."""
 
 
 @dataclass
@@ -22,12 +32,17 @@ class ModelFailureError(Exception):
     """Another model may do better."""
     wait_seconds: float | None = None
     """What Retry-After asked for."""
+    too_long: bool = False
+    """The conversation is longer than the model reads; a shorter one may do."""
 
     def __str__(self) -> str:
         return self.reason
 
     def to_request_error(self, model: str) -> RequestError:
         """What the caller of the agent is told."""
+        if self.too_long:
+            text = f"the conversation is too long for model {model!r}: {self.reason}"
+            return RequestError(502, CONTEXT_TOO_LONG, text)
         if self.status in (400, 413, 422):
             text = f"model {model!r} refused the conversation: {self.reason}"
             return RequestError(502, "model_refused", text)
@@ -43,9 +58,12 @@ def from_status(response: httpx.Response, body: str) -> ModelFailureError:
     status = response.status_code
     reason = f"status {status}: {' '.join(body.split())[:200]}" if body else f"status {status}"
     if status == 429 or status >= 500:
-        wait = retry_after(response.headers.get("retry-after"))
-        return ModelFailureError(reason, status, wait_seconds=wait)
+        wait, asked = retry_after(response.headers.get("retry-after"))
+        return ModelFailureError(reason, status, retryable=asked, wait_seconds=wait)
     if status == 408:
         return ModelFailureError(reason, status)
+    too_long = status in (400, 413, 422) and bool(_TOO_LONG.search(body))
     unknown_model = status == 404
-    return ModelFailureError(reason, status, retryable=False, fall_back=unknown_model)
+    return ModelFailureError(
+        reason, status, retryable=False, fall_back=unknown_model, too_long=too_long
+    )

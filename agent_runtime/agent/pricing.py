@@ -2,7 +2,10 @@
 
 from pathlib import Path
 
+from pydantic import ValidationError
+
 from agent_runtime.agent.completion import Completion
+from agent_runtime.settings import SettingsError
 from inference.catalog import Catalog, Price
 
 _MILLION = 1_000_000
@@ -16,17 +19,31 @@ class Prices:
 
     @classmethod
     def from_catalog(cls, path: Path) -> "Prices":
-        """The price of each model in the mounted catalogue; none where the file is missing."""
+        """The price of each model in the mounted catalogue; none where the file is missing.
+
+        Raises SettingsError with one line where the file is no catalogue.
+        """
         if not path.is_file():
             return cls({})
-        catalog = Catalog.model_validate_json(path.read_text(encoding="utf-8"))
+        try:
+            catalog = Catalog.model_validate_json(path.read_text(encoding="utf-8"))
+        except (ValueError, OSError) as error:
+            raise SettingsError(f"AGENT_CATALOG={path}: {_first_line(error)}") from None
         return cls({model.name: model.price for model in catalog.models if model.price})
 
     def cost(self, completion: Completion) -> float | None:
-        """US dollars of one answer; None where the model that gave it has no price."""
-        price = self._prices.get(completion.model)
+        """US dollars of one answer; None where neither the model that gave it nor the one that was
+        asked for has a price."""
+        price = self._prices.get(completion.model) or self._prices.get(completion.asked)
         if price is None:
             return None
         spent = completion.prompt_tokens * price.input_usd_per_million_tokens
         spent += completion.completion_tokens * price.output_usd_per_million_tokens
         return spent / _MILLION
+
+
+def _first_line(error: Exception) -> str:
+    if isinstance(error, ValidationError):
+        first = error.errors()[0]
+        return f"{'.'.join(map(str, first['loc'])) or 'document'}: {first['msg']}"
+    return str(error).partition("\n")[0]

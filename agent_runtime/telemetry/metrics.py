@@ -7,6 +7,7 @@ MAX_TENANTS = 200
 """Tenants told apart by one process; the rest share the label `other`, so series stay bounded."""
 
 _BUCKETS = (0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 30, 60)
+_WAIT_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
 _LABELS = ("agent", "tenant", "model")
 
 
@@ -43,6 +44,12 @@ class Metrics:
         self.model_retries = counter(
             "agent_retries_total", "Model calls repeated", "agent", "model"
         )
+        self.wasted_tokens = counter(
+            "agent_llm_wasted_tokens_total",
+            "Completion tokens of answers that broke off; estimated where the model told no number",
+            "agent",
+            "model",
+        )
         self.fallbacks = counter(
             "agent_fallback_total", "Calls moved to the next model", "agent", "model"
         )
@@ -52,6 +59,25 @@ class Metrics:
             ("agent", "tool", "outcome"),
             buckets=_BUCKETS,
             registry=self.registry,
+        )
+        self.queue_wait = Histogram(
+            "agent_queue_wait_seconds",
+            "Time from a run's acceptance to its start",
+            ("agent",),
+            buckets=_WAIT_BUCKETS,
+            registry=self.registry,
+        )
+        self.runs = Gauge(
+            "agent_runs",
+            "Runs that this Pod holds, by state",
+            ("agent", "state"),
+            registry=self.registry,
+        )
+        self.memory_writes = counter(
+            "agent_memory_writes_total",
+            "Facts given to long-term memory: stored, known, failed or refused by a full queue",
+            "agent",
+            "outcome",
         )
         self.spans_dropped = counter(
             "agent_spans_dropped_total", "Spans that were not delivered", "agent"

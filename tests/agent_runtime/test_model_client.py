@@ -110,7 +110,7 @@ async def test_words_that_were_shown_are_not_said_twice() -> None:
 
 
 async def test_a_model_that_never_begins_is_given_up() -> None:
-    slow = {"text": "late", "delaySeconds": 30}
+    slow = {"text": "late", "delaySeconds": 2}
     rules = [{"name": "slow", "when": {"model": "first"}, "reply": slow}, FINE]
     with scripted_model(rules) as model:
         async with client(model.base_url, model_first_token_seconds=0.2) as (asking, _):
@@ -118,7 +118,7 @@ async def test_a_model_that_never_begins_is_given_up() -> None:
 
 
 async def test_a_model_that_falls_silent_in_the_middle_is_given_up() -> None:
-    slow = {"text": "one two three", "chunkDelaySeconds": 30}
+    slow = {"text": "one two three", "chunkDelaySeconds": 2}
     rules = [{"name": "slow", "when": {"model": "first"}, "reply": slow}, FINE]
     with scripted_model(rules) as model:
         async with client(model.base_url, model_first_token_seconds=5, model_idle_seconds=0.2) as (

@@ -6,6 +6,7 @@ import pytest
 
 from agent_runtime.agent.completion import Completion
 from agent_runtime.agent.pricing import Prices
+from agent_runtime.settings import SettingsError
 from inference.catalog import Catalog, Price, default_catalog
 
 pytestmark = pytest.mark.unit
@@ -26,3 +27,19 @@ def test_tokens_cost_what_the_mounted_catalogue_says(tmp_path: Path) -> None:
 
 def test_without_a_catalogue_nothing_is_priced(tmp_path: Path) -> None:
     assert Prices.from_catalog(tmp_path / "none.json").cost(Completion("m")) is None
+
+
+def test_an_answer_of_a_dated_model_costs_what_the_model_asked_for_costs() -> None:
+    price = Price(input_usd_per_million_tokens=2.0, output_usd_per_million_tokens=8.0)
+    answer = Completion("gpt-4-turbo", prompt_tokens=1_000_000)
+    answer.add({"model": "gpt-4-turbo-2024-04-09", "choices": []})
+    assert answer.model == "gpt-4-turbo-2024-04-09"
+    assert Prices({"gpt-4-turbo": price}).cost(answer) == pytest.approx(2.0)
+
+
+def test_a_catalogue_that_is_none_is_one_line(tmp_path: Path) -> None:
+    path = tmp_path / "catalog.json"
+    path.write_text('{"models": [{"name": "x"}]}')
+    with pytest.raises(SettingsError, match="AGENT_CATALOG=") as caught:
+        Prices.from_catalog(path)
+    assert "\n" not in str(caught.value)
