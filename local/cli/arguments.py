@@ -50,6 +50,9 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
     token = add("token", "mint a JWT that the local gateway accepts", as_json=False)
     token.add_argument("--tenant", default="demo")
     token.add_argument("--minutes", type=int, default=60)
-    add("tools", "install or build the tools that are missing", as_json=True)
+    tools = add("tools", "install or build the tools that are missing")
+    tools.add_argument(
+        "--scaling", action="store_true", help="also those of the slow tests of the scaling path"
+    )
     add("env", "shell lines that point pulumi and kubectl at this platform", as_json=False)
     return parser.parse_args(argv)

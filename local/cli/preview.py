@@ -7,7 +7,7 @@ from local.cli.deployment import stack_file
 from local.paths import Cache
 from local.preview import preview
 from local.report import Progress
-from local.toolchain import ALL_TOOLS, ensure
+from local.toolchain import PLATFORM_TOOLS, ensure
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -16,7 +16,7 @@ def run(arguments: argparse.Namespace) -> int:
     file = stack_file(arguments.stack, None)
     progress = Progress(as_json=arguments.json)
     with progress:
-        tools = ensure(ALL_TOOLS, cache, progress)
+        tools = ensure(PLATFORM_TOOLS, cache, progress)
         outcome = preview(arguments.stack, file, tools, cache, progress)
     print(outcome.json_text() if arguments.json else outcome.text())
     if arguments.markdown:

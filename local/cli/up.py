@@ -18,7 +18,7 @@ from local.engine import EngineResult
 from local.kube import KubeClient
 from local.paths import Cache, State
 from local.report import Progress
-from local.toolchain import ALL_TOOLS, ensure
+from local.toolchain import PLATFORM_TOOLS, ensure
 
 QUESTION = "How do I restart the Nordlys Home?"
 # what the local stack's objects need beside Kubernetes' own kinds
@@ -33,7 +33,7 @@ def run(arguments: argparse.Namespace) -> int:
     file = stack_file(arguments.stack, arguments.config_file)
     progress = Progress(as_json=arguments.json)
     with progress:
-        ensure(ALL_TOOLS, cache, progress)
+        ensure(PLATFORM_TOOLS, cache, progress)
         result = _start_and_deploy(arguments.stack, file, state, cache, progress)
         client = KubeClient.from_kubeconfig(state.kubeconfig)
         rows = _await_workloads(state, client, progress)

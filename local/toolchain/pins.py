@@ -10,6 +10,9 @@ MODULES = CHECKOUT / "tools" / "go"
 KUBERNETES = "1.34.4"
 PULUMI = "3.250.0"
 ETCD = "3.6.5"
+KWOK = "0.7.0"
+KARPENTER = "1.14.1"
+KEDA = "2.20.2"
 
 
 @dataclass(frozen=True)
@@ -60,8 +63,9 @@ class Tool:
 
     name: str
     version_arguments: tuple[str, ...]
-    accepted: re.Pattern[str]
-    """Found in what the program prints about its version."""
+    accepted: re.Pattern[str] | None
+    """Found in what the program prints about its version; None for a program that prints none, so
+    that one on PATH can't be told from any other."""
     wanted: str
     """The same for people."""
     recipe: Recipe
@@ -131,6 +135,37 @@ KUBECTL_WHEEL = WheelBinary(
     disk_mib=400,
 )
 """Holds an x86_64 program; on other machines a kubectl on PATH is needed."""
+KWOK_BUILD = GoBuild(
+    name="kwok",
+    version=KWOK,
+    module=MODULES / "kwok",
+    binaries=("kwok",),
+    packages=("sigs.k8s.io/kwok/cmd/kwok",),
+    disk_mib=1500,
+)
+KARPENTER_BUILD = GoBuild(
+    name="karpenter-kwok",
+    version=KARPENTER,
+    module=MODULES / "karpenter",
+    binaries=("karpenter-kwok",),
+    packages=("sigs.k8s.io/karpenter/kwok",),
+    link=(f"sigs.k8s.io/karpenter/pkg/operator.Version={KARPENTER}",),
+    disk_mib=1500,
+)
+"""Karpenter's core with the provider whose nodes are kwok's."""
+
+
+def _keda(name: str, package: str) -> GoBuild:
+    return GoBuild(
+        name=name,
+        version=KEDA,
+        module=MODULES / "keda",
+        binaries=(name,),
+        packages=(f"github.com/kedacore/keda/v2/cmd/{package}",),
+        link=(f"github.com/kedacore/keda/v2/version.Version={KEDA}",),
+        disk_mib=4000,
+    )
+
 
 _KUBERNETES_PATTERN = re.compile(rf"Kubernetes v{_MAJOR}\.{_MINOR}\.\d+")
 
@@ -162,7 +197,20 @@ TOOLS: dict[str, Tool] = {
             "1.33 to 1.35",
             KUBECTL_WHEEL,
         ),
+        Tool(
+            "kwok",
+            ("--version",),
+            re.compile(rf"kwok version v?{re.escape(KWOK)}\b"),
+            KWOK,
+            KWOK_BUILD,
+        ),
+        Tool("karpenter-kwok", (), None, KARPENTER, KARPENTER_BUILD),
+        Tool("keda-operator", (), None, KEDA, _keda("keda-operator", "operator")),
+        Tool("keda-adapter", (), None, KEDA, _keda("keda-adapter", "adapter")),
     )
 }
 CONTROL_PLANE_TOOLS = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler")
-ALL_TOOLS = tuple(TOOLS)
+PLATFORM_TOOLS = ("pulumi", *CONTROL_PLANE_TOOLS, "kubectl")
+"""What `make up` and all but the slow tests run."""
+SCALING_TOOLS = ("kwok", "karpenter-kwok", "keda-operator", "keda-adapter")
+"""What `tests/scaling` runs beside the control plane."""

@@ -13,6 +13,8 @@ ANSWER_SECONDS = 10.0
 
 def on_path(tool: Tool) -> Path | None:
     """The first program on PATH whose version the platform accepts; a broken one is passed over."""
+    if tool.accepted is None:
+        return None
     for folder in os.get_exec_path():
         found = shutil.which(tool.name, path=folder)
         if found and tool.accepted.search(version_text(Path(found), tool.version_arguments)):

@@ -148,10 +148,22 @@ def test_a_program_on_path_is_used_only_in_an_accepted_version(
         ("etcd", "etcd Version: 3.4.9", False),
         ("kubectl", "Client Version: v1.34.5\nKustomize Version: v5.7.1", True),
         ("kubectl", "Client Version: v1.32.4-dispatcher", False),
+        ("kwok", "kwok version v0.7.0 go1.26.0 (linux/amd64)", True),
+        ("kwok", "kwok version v0.7.1 go1.26.0 (linux/amd64)", False),
     ],
 )
 def test_version_rules(tool: str, printed: str, accepted: bool) -> None:  # noqa: FBT001 - a table
-    assert bool(TOOLS[tool].accepted.search(printed)) is accepted
+    pattern = TOOLS[tool].accepted
+    assert pattern is not None
+    assert bool(pattern.search(printed)) is accepted
+
+
+def test_a_program_that_tells_no_version_is_never_taken_from_path(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program = program_on_path(tmp_path / "any", "keda-operator", "echo 2.20.2")
+    monkeypatch.setenv("PATH", str(program.parent))
+    assert on_path(TOOLS["keda-operator"]) is None
 
 
 def test_a_full_disk_is_said_with_what_is_needed_and_free(tmp_path: Path) -> None:
