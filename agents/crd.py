@@ -1,6 +1,6 @@
 """The CustomResourceDefinition of Tool, made from the model that documents are checked with.
 
-Kubernetes wants a structural schema: no references, no unions of objects. The four types of config
+Kubernetes wants a structural schema: no references, no unions of objects. The configs of all types
 therefore become one object, and rules in CEL say which keys belong to which type.
 """
 
@@ -14,7 +14,7 @@ from agents.tool import TOOL_TYPES
 PRESERVE = {"x-kubernetes-preserve-unknown-fields": True}
 _KEPT = (
     *("type", "description", "enum", "pattern", "minimum", "maximum"),
-    *("minLength", "maxLength", "required"),
+    *("minLength", "maxLength", "minItems", "maxItems", "required"),
 )
 
 
@@ -63,7 +63,7 @@ def _object_schema() -> dict[str, Any]:
 
 
 def _spec_schema() -> dict[str, Any]:
-    """The four specs as one object with rules between its keys."""
+    """The specs of all types as one object with rules between its keys."""
     specs = {kind: _structural(model) for kind, model in TOOL_TYPES.items()}
     configs = {kind: spec["properties"]["config"] for kind, spec in specs.items()}
     properties: dict[str, Any] = {}
@@ -77,10 +77,11 @@ def _spec_schema() -> dict[str, Any]:
     }
     properties["config"] = _merged(configs)
     rules = [rule for kind in configs for rule in _rules(kind, configs)]
+    proving = [kind for kind, spec in specs.items() if "authentication" in spec["properties"]]
     rules.append(
         {
-            "rule": "self.type == 'api' || !has(self.authentication)",
-            "message": "only an api tool has authentication",
+            "rule": f"self.type in {proving} || !has(self.authentication)",
+            "message": f"only these types have authentication: {', '.join(proving)}",
         }
     )
     return {
@@ -92,13 +93,14 @@ def _spec_schema() -> dict[str, Any]:
 
 
 def _merged(configs: dict[str, dict[str, Any]]) -> dict[str, Any]:
-    """All keys of all types; a key that several types share is described once, without words."""
+    """All keys of all types; of a key that several types share, what they all say about it."""
     properties: dict[str, Any] = {}
     for config in configs.values():
         for name, schema in config["properties"].items():
-            shared = name in properties
-            bare = {key: value for key, value in schema.items() if key != "description"}
-            properties[name] = bare if shared else schema
+            known = properties.get(name, schema)
+            properties[name] = {
+                key: value for key, value in schema.items() if known.get(key) == value
+            }
     return {"type": "object", "properties": properties}
 
 
@@ -150,6 +152,13 @@ def _plain(schema: dict[str, Any], definitions: dict[str, Any]) -> dict[str, Any
         plain["enum"] = [schema["const"]]
     if "items" in schema:
         plain["items"] = _plain(schema["items"], definitions)
+    more = schema.get("additionalProperties") or next(
+        iter(schema.get("patternProperties", {}).values()), None
+    )
+    if isinstance(more, dict):
+        plain["additionalProperties"] = _plain(more, definitions)
+    elif more is True:
+        plain |= PRESERVE
     if "properties" in schema:
         plain["properties"] = {
             name: _plain(each, definitions) for name, each in schema["properties"].items()

@@ -11,9 +11,13 @@ from agents.errors import DocumentError, Mistake
 from agents.location import mistakes_of
 from agents.model import DocumentModel, Duration, Metadata, ObjectName, Quantity, seconds
 from agents.tool import (
+    AgentTool,
     ApiTool,
+    Authored,
     CodeTool,
     HumanTool,
+    McpTool,
+    OpenApiTool,
     RetrievalTool,
     SecretKey,
     Tool,
@@ -126,6 +130,9 @@ ListedTool = Annotated[
     | Annotated[RetrievalTool, Tag("retrieval")]
     | Annotated[CodeTool, Tag("code")]
     | Annotated[HumanTool, Tag("human")]
+    | Annotated[OpenApiTool, Tag("openapi")]
+    | Annotated[McpTool, Tag("mcp")]
+    | Annotated[AgentTool, Tag("agent")]
     | Annotated[ToolReference, Tag("reference")],
     Discriminator(_tool_kind),
 ]
@@ -200,7 +207,7 @@ def load_documents(text: str, *, source: str = "<text>") -> list[Document]:
         if model is None:
             found = f"kind {kind!r}" if kind is not None else "a document without a kind"
             problem = f"{found}; allowed: {', '.join(KINDS)}"
-            mistakes.append(Mistake(source, parsed.line(("kind",)), "", problem))
+            mistakes.append(parsed.mistake(("kind",), "", problem))
             continue
         found_mistakes = mistakes_of(model, parsed)
         mistakes += found_mistakes
@@ -217,7 +224,7 @@ def dump_documents(documents: Iterable[Document]) -> str:
     return yaml.safe_dump_all(data, sort_keys=False, allow_unicode=True)
 
 
-def resolve_tools(agent: AgentDocument, registered: Iterable[ToolDocument]) -> tuple[Tool, ...]:
+def resolve_tools(agent: AgentDocument, registered: Iterable[ToolDocument]) -> tuple[Authored, ...]:
     """The agent's tools in its order, references replaced by the registered Tools.
 
     DocumentError names each reference that no Tool of the agent's namespace answers.
@@ -227,7 +234,7 @@ def resolve_tools(agent: AgentDocument, registered: Iterable[ToolDocument]) -> t
         for tool in registered
         if tool.metadata.namespace == agent.metadata.namespace
     }
-    tools: list[Tool] = []
+    tools: list[Authored] = []
     mistakes: list[Mistake] = []
     for index, tool in enumerate(agent.spec.tools):
         if not isinstance(tool, ToolReference):
@@ -254,6 +261,6 @@ def secret_keys(tools: Iterable[Tool]) -> tuple[SecretKey, ...]:
     keys = [
         tool.authentication.secret_ref
         for tool in tools
-        if isinstance(tool, ApiTool) and tool.authentication
+        if isinstance(tool, ApiTool | OpenApiTool | McpTool | AgentTool) and tool.authentication
     ]
     return tuple(dict.fromkeys(keys))

@@ -13,9 +13,11 @@ class Mistake:
     path: str
     """Place in the document, such as `spec.tools[0].config.topK`; empty: the document itself."""
     problem: str
+    column: int | None = None
 
     def __str__(self) -> str:
         place = f"{self.source}:{self.line}" if self.line else self.source
+        place += f":{self.column}" if self.line and self.column else ""
         return f"{place}: {self.path}: {self.problem}" if self.path else f"{place}: {self.problem}"
 
 

@@ -12,6 +12,7 @@ from agents.errors import Mistake
 from agents.yaml_source import Parsed, Path
 
 _MAX_SHOWN = 60
+TYPES = ("api", "retrieval", "code", "human", "openapi", "mcp", "agent")
 
 
 def mistakes_of(model: type[BaseModel], parsed: Parsed) -> list[Mistake]:
@@ -20,7 +21,7 @@ def mistakes_of(model: type[BaseModel], parsed: Parsed) -> list[Mistake]:
         model.model_validate(parsed.data)
     except ValidationError as error:
         found = [_mistake(model, parsed, details) for details in error.errors(include_url=False)]
-        return sorted(found, key=lambda each: each.line or 0)
+        return sorted(found, key=lambda each: (each.line or 0, each.column or 0))
     return []
 
 
@@ -28,7 +29,7 @@ def _mistake(model: type[BaseModel], parsed: Parsed, details: ErrorDetails) -> M
     path, holder = _place(model, details["loc"])
     where = path[:-1] if details["type"] == "missing" else path
     problem = _problem(details, path, holder)
-    return Mistake(parsed.source, parsed.line(where), written(path), problem)
+    return parsed.mistake(where, written(path), problem)
 
 
 def written(path: Path) -> str:
@@ -110,7 +111,7 @@ def _problem(details: ErrorDetails, path: Path, holder: type[BaseModel] | None) 
         allowed = context["expected_tags"].replace(", 'reference'", "")
         return f"type {context['tag']!r} is not allowed; allowed: {allowed}"
     if kind == "union_tag_not_found":
-        return "type is missing; allowed: 'api', 'retrieval', 'code', 'human'"
+        return f"type is missing; allowed: {', '.join(map(repr, TYPES))}"
     if kind == "string_pattern_mismatch":
         return f"{_shown(value)} does not match {context['pattern']}"
     message = details["msg"].removeprefix("Input ")

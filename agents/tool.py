@@ -1,84 +1,61 @@
 """Tools: what an agent may do besides talking, as data."""
 
-import re
-from typing import Annotated, Literal, Self, TypeVar
-from urllib.parse import urlsplit
+from typing import Annotated, Literal, Self
 
-from pydantic import Field, JsonValue, model_validator
+from pydantic import Field, model_validator
 
+from agents.api_tool import (
+    ApiConfig,
+    ApiTool,
+    ApiToolSpec,
+    ImportedApiTool,
+    OpenApiTool,
+    OpenApiToolSpec,
+)
 from agents.model import DocumentModel, Duration, seconds
+from agents.remote_tool import (
+    AgentTool,
+    AgentToolSpec,
+    McpFunctionTool,
+    McpTool,
+    McpToolSpec,
+)
+from agents.tool_base import (
+    ApprovalRule,
+    Authentication,
+    Parameter,
+    SecretKey,
+    SideEffect,
+    ToolBase,
+    ToolName,
+    declares,
+)
 
-SideEffect = Literal["read", "write", "destructive"]
-ParameterType = Literal["string", "integer", "number", "boolean", "array", "object"]
-
-_PYTHON_TYPES: dict[str, tuple[type, ...]] = {
-    "string": (str,),
-    "integer": (int,),
-    "number": (int, float),
-    "boolean": (bool,),
-    "array": (list,),
-    "object": (dict,),
-}
-
-
-class Parameter(DocumentModel):
-    """One argument that the model gives to the tool."""
-
-    name: Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_-]{0,63}$")]
-    type: ParameterType = "string"
-    description: str = ""
-    """Shown to the model."""
-    required: bool = False
-    default: JsonValue = None
-    """Sent when the model leaves the argument out; null means: leave it out."""
-    enum: tuple[str | int | float, ...] = ()
-    """The only values allowed; empty: any value of the type."""
-    location: Annotated[Literal["path", "query", "body"] | None, Field(alias="in")] = None
-    """Where an HTTP call carries it. Default: `path` if the endpoint holds `{name}`, else `query`
-    for GET and DELETE, else `body`."""
-
-    @model_validator(mode="after")
-    def _default_fits(self) -> Self:
-        if self.default is None:
-            return self
-        if self.required:
-            raise ValueError("a required parameter can't have a default; drop one of the two")
-        right = isinstance(self.default, _PYTHON_TYPES[self.type])
-        if not right or (isinstance(self.default, bool) and self.type != "boolean"):
-            raise ValueError(f"default {self.default!r} is not of type {self.type}")
-        return self
-
-
-class SecretKey(DocumentModel):
-    """A key of a Kubernetes Secret in the agent's namespace."""
-
-    name: Annotated[str, Field(pattern=r"^[a-z0-9]([-.a-z0-9]{0,251}[a-z0-9])?$")]
-    key: Annotated[str, Field(pattern=r"^[-._a-zA-Z0-9]{1,253}$")] = "token"
-
-
-class Authentication(DocumentModel):
-    """How a call proves who it is; the secret is mounted as a file and read again on each call."""
-
-    type: Literal["bearer"] = "bearer"
-    secret_ref: SecretKey
-
-
-class ApiConfig(DocumentModel):
-    """An HTTP endpoint that takes and gives JSON."""
-
-    endpoint: Annotated[str, Field(pattern=r"^https?://[^\s]+$", max_length=2048)]
-    """May hold `{name}` of a path parameter; the host is always written out here."""
-    method: Literal["GET", "POST", "PUT", "PATCH", "DELETE"] = "POST"
-    timeout: Duration = "30s"
-    max_response_bytes: Annotated[int, Field(ge=256, le=1_048_576)] = 65_536
-    """What is longer is cut, and the model is told so."""
-
-    @model_validator(mode="after")
-    def _host_is_fixed(self) -> Self:
-        parts = urlsplit(self.endpoint)
-        if not parts.hostname or "{" in parts.netloc or parts.username or parts.password:
-            raise ValueError("the endpoint needs a fixed host, without user, password or braces")
-        return self
+__all__ = [
+    "TOOL_TYPES",
+    "AgentTool",
+    "ApiConfig",
+    "ApiTool",
+    "ApprovalRule",
+    "Authentication",
+    "Authored",
+    "CodeTool",
+    "HumanTool",
+    "ImportedApiTool",
+    "ListedSpec",
+    "McpFunctionTool",
+    "McpTool",
+    "OpenApiTool",
+    "Parameter",
+    "RetrievalTool",
+    "SecretKey",
+    "SideEffect",
+    "Tool",
+    "ToolBase",
+    "ToolName",
+    "ToolSpec",
+    "named",
+]
 
 
 class RetrievalConfig(DocumentModel):
@@ -90,14 +67,46 @@ class RetrievalConfig(DocumentModel):
     min_score: Annotated[float, Field(ge=-1, le=1)] = 0.0
     """Cosine similarity below which a hit is left out."""
     timeout: Duration = "10s"
+    on_unavailable: Literal["degrade", "fail"] = "degrade"
+    """While the store is down. degrade: the model is told so and answers without it; fail: the
+    request ends with an error."""
+
+
+class SqlTable(DocumentModel):
+    """A table that SQL may read, made anew from CSV for each call; the first line names columns."""
+
+    csv: Annotated[str, Field(min_length=1, max_length=262_144)] | None = None
+    """The rows themselves; give this or `file`."""
+    file: Annotated[str, Field(pattern=r"^/\S+$", max_length=1024)] | None = None
+    """A mounted CSV file, at most 32 MiB."""
+
+    @model_validator(mode="after")
+    def _one_source(self) -> Self:
+        if (self.csv is None) == (self.file is None):
+            raise ValueError("give either csv or file")
+        return self
+
+
+TableName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,62}$")]
 
 
 class CodeConfig(DocumentModel):
     """A sandbox without files, network or other modules."""
 
-    language: Literal["python"] = "python"
+    language: Literal["python", "sql"] = "python"
+    """sql: one statement that reads the declared tables, in SQLite's dialect."""
     timeout: Duration = "1s"
     memory_mib: Annotated[int, Field(ge=1, le=512)] = 64
+    tables: dict[TableName, SqlTable] = Field(default_factory=dict)
+    """What SQL can read; nothing else."""
+    max_rows: Annotated[int, Field(ge=1, le=10_000)] = 200
+    """Rows of a SQL result; more are cut, and the model is told so."""
+
+    @model_validator(mode="after")
+    def _tables_are_for_sql(self) -> Self:
+        if (self.language == "sql") != bool(self.tables):
+            raise ValueError("language sql needs tables, and only sql can have them")
+        return self
 
 
 class HumanConfig(DocumentModel):
@@ -105,71 +114,9 @@ class HumanConfig(DocumentModel):
 
     prompt: str = "Please confirm."
     """Shown to the person together with the arguments."""
+    kind: Literal["approval", "input"] = "approval"
+    """input: the person must write an answer, which goes to the model."""
     expires_in: Duration = "1h"
-
-
-class ToolBase(DocumentModel):
-    """What all types of tools share."""
-
-    description: str = ""
-    """Shown to the model."""
-    parameters: tuple[Parameter, ...] | None = None
-    """Default: `query` for retrieval, `code` for code, `question` for human; any JSON object for
-    api."""
-    side_effect: SideEffect | None = None
-    """What a call can change; `destructive` always asks a person first. Default: `read`, but
-    `write` for an api tool whose method is not GET."""
-    requires_approval: bool = False
-    """A person must agree to each call."""
-
-    @model_validator(mode="after")
-    def _parameter_names_differ(self) -> Self:
-        names = [parameter.name for parameter in self.parameters or ()]
-        twice = sorted({name for name in names if names.count(name) > 1})
-        if twice:
-            raise ValueError(f"parameter {twice[0]!r} is declared twice")
-        return self
-
-    @property
-    def effect(self) -> SideEffect:
-        """The side effect, with the default filled in."""
-        return self.side_effect or "read"
-
-    @property
-    def needs_approval(self) -> bool:
-        return self.requires_approval or self.effect == "destructive"
-
-
-ToolT = TypeVar("ToolT", bound=ToolBase)
-
-
-def _declares(tool: ToolT, name: str) -> ToolT:
-    """Refuse a tool whose own parameter list lacks the argument that its type works on."""
-    if tool.parameters is not None and name not in {each.name for each in tool.parameters}:
-        raise ValueError(f"its parameters must hold {name!r}, or be left out")
-    return tool
-
-
-class ApiToolSpec(ToolBase):
-    """Calls an external REST API."""
-
-    type: Literal["api"]
-    config: ApiConfig
-    authentication: Authentication | None = None
-
-    @property
-    def effect(self) -> SideEffect:
-        return self.side_effect or ("read" if self.config.method == "GET" else "write")
-
-    @model_validator(mode="after")
-    def _endpoint_parameters_are_declared(self) -> Self:
-        declared = {parameter.name for parameter in self.parameters or ()}
-        for name in re.findall(r"{([^{}]*)}", self.config.endpoint):
-            if name not in declared:
-                raise ValueError(
-                    f"the endpoint holds {{{name}}} but no parameter of that name is declared"
-                )
-        return self
 
 
 class RetrievalToolSpec(ToolBase):
@@ -180,7 +127,7 @@ class RetrievalToolSpec(ToolBase):
 
     @model_validator(mode="after")
     def _query_is_declared(self) -> Self:
-        return _declares(self, "query")
+        return declares(self, "query")
 
 
 class CodeToolSpec(ToolBase):
@@ -191,7 +138,7 @@ class CodeToolSpec(ToolBase):
 
     @model_validator(mode="after")
     def _code_is_declared(self) -> Self:
-        return _declares(self, "code")
+        return declares(self, "code")
 
 
 class HumanToolSpec(ToolBase):
@@ -201,20 +148,16 @@ class HumanToolSpec(ToolBase):
     config: HumanConfig = HumanConfig()
 
 
-ToolSpec = Annotated[
-    ApiToolSpec | RetrievalToolSpec | CodeToolSpec | HumanToolSpec, Field(discriminator="type")
-]
-ToolName = Annotated[str, Field(pattern=r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$")]
-
-
-class ApiTool(ApiToolSpec):
-    """An api tool with its name, as an agent lists it."""
-
-    name: ToolName
-
-    @property
-    def timeout_seconds(self) -> float:
-        return seconds(self.config.timeout)
+ListedSpec = (
+    ApiToolSpec
+    | OpenApiToolSpec
+    | RetrievalToolSpec
+    | CodeToolSpec
+    | HumanToolSpec
+    | McpToolSpec
+    | AgentToolSpec
+)
+ToolSpec = Annotated[ListedSpec, Field(discriminator="type")]
 
 
 class RetrievalTool(RetrievalToolSpec):
@@ -247,15 +190,24 @@ class HumanTool(HumanToolSpec):
         return seconds(self.config.expires_in)
 
 
-Tool = ApiTool | RetrievalTool | CodeTool | HumanTool
-TOOL_TYPES: dict[str, type[ApiTool | RetrievalTool | CodeTool | HumanTool]] = {
+Authored = ApiTool | OpenApiTool | RetrievalTool | CodeTool | HumanTool | McpTool | AgentTool
+"""What an author can write."""
+Tool = Authored | McpFunctionTool
+"""What a model can be offered; openapi and mcp tools stand for several functions."""
+TOOL_TYPES: dict[
+    str,
+    type[ApiTool | OpenApiTool | RetrievalTool | CodeTool | HumanTool | McpTool | AgentTool],
+] = {
     "api": ApiTool,
+    "openapi": OpenApiTool,
     "retrieval": RetrievalTool,
     "code": CodeTool,
     "human": HumanTool,
+    "mcp": McpTool,
+    "agent": AgentTool,
 }
 
 
-def named(name: str, spec: ApiToolSpec | RetrievalToolSpec | CodeToolSpec | HumanToolSpec) -> Tool:
+def named(name: str, spec: ListedSpec) -> Authored:
     """The tool that an agent gets when it lists a registered Tool by name."""
     return TOOL_TYPES[spec.type].model_validate({"name": name} | spec.model_dump(by_alias=True))

@@ -45,7 +45,10 @@ BAD = [
     (tool(type="api", config={"endpoint": "http://x", "topK": 3}), "config of type api holds only"),
     (tool(type="retrieval", config={"topK": 3}), "type retrieval needs config.collection"),
     (tool(type="retrieval", config={"collection": "c", "topK": 0}), "spec.config.topK"),
-    (tool(type="code", authentication={"secretRef": {"name": "x"}}), "only an api tool"),
+    (
+        tool(type="code", authentication={"secretRef": {"name": "x"}}),
+        "only these types have authentication",
+    ),
     (tool(type="code", config={"timeOut": "1s"}), "timeOut"),
 ]
 
