@@ -8,8 +8,8 @@ from components.base import ConfigModel
 from inference import embedded, tgi, vllm
 from inference.catalog import ModelSpec, default_catalog
 from inference.engine import Serving
+from inference.memory import weight_bytes
 from inference.routing import PublicName
-from inference.sizing import weight_bytes
 
 Engine = Literal["vllm", "tgi", "llama-cpp", "embedding", "scripted", "external"]
 GPU_ENGINES = ("vllm", "tgi")

@@ -45,6 +45,29 @@ class Experts(DataModel):
         return self
 
 
+class LatentAttention(DataModel):
+    """Multi-head latent attention: a compressed vector for each token in place of keys and values.
+
+    DeepSeek-V2, https://arxiv.org/abs/2405.04434, section 2.1; field names follow its config.json.
+    """
+
+    kv_rank: PositiveInt
+    """Width of the compressed vector."""
+    rope_size: PositiveInt
+    """Width of the part of a key that carries the position; cached beside the vector."""
+    nope_size: PositiveInt
+    """Width of the part of a head's key that carries none."""
+    value_size: PositiveInt
+    query_rank: PositiveInt
+
+    def parameters(self, *, hidden_size: int, heads: int) -> int:
+        """Weights of one layer's attention."""
+        query = self.query_rank * (hidden_size + heads * (self.nope_size + self.rope_size))
+        down = hidden_size * (self.kv_rank + self.rope_size)
+        up = self.kv_rank * heads * (self.nope_size + self.value_size)
+        return query + down + up + heads * self.value_size * hidden_size
+
+
 class Price(DataModel):
     """What a provider charges; a model that the platform serves itself has none."""
 
@@ -72,6 +95,13 @@ class ModelSpec(DataModel):
     gated: bool = True
     """Three feed-forward matrices (SwiGLU and its kin) instead of two."""
     experts: Experts | None = None
+    dense_layers: Annotated[int, Field(ge=0)] = 0
+    """First layers without experts; each `expertInterval`-th after them has experts."""
+    expert_interval: PositiveInt = 1
+    latent: LatentAttention | None = None
+    """Instead of KV heads, where the model has it."""
+    vision_parameters: Annotated[int, Field(ge=0)] = 0
+    """Of the image encoder beside the language model."""
     vocabulary: PositiveInt
     tied_embeddings: bool = False
     context_tokens: PositiveInt
@@ -100,26 +130,68 @@ class ModelSpec(DataModel):
             )
         if self.window_layers > self.layers or (self.window_layers and not self.window_tokens):
             raise ValueError(f"model {self.name!r}: windowLayers need windowTokens and layers")
+        if self.dense_layers and not self.experts:
+            raise ValueError(f"model {self.name!r}: denseLayers belong to a model with experts")
         if (self.kind == "embedding") != (self.dimension is not None):
             raise ValueError(f"model {self.name!r}: an embedding model, and only it, has dimension")
         return self
 
     @property
+    def expert_layers(self) -> int:
+        """Layers with experts; 0 in a dense model."""
+        if self.experts is None:
+            return 0
+        return (self.layers - self.dense_layers) // self.expert_interval
+
+    @property
+    def expert_parameters(self) -> int:
+        """Parameters of all routed experts: what mixture-of-experts publishers quantize most."""
+        if self.experts is None:
+            return 0
+        one = self.matrices * self.hidden_size * self.experts.hidden_size
+        return self.expert_layers * self.experts.total * one
+
+    @property
+    def matrices(self) -> int:
+        """Matrices of one feed-forward network."""
+        return 3 if self.gated else 2
+
+    @property
     def counted_parameters(self) -> int:
         """Parameters counted from the architecture; norms and biases are too few to matter."""
-        head_width = self.heads * self.head_size
-        key_value_width = self.kv_heads * self.head_size
-        attention = self.hidden_size * (2 * head_width + 2 * key_value_width)
-        matrices = 3 if self.gated else 2
-        feed_forward = matrices * self.hidden_size * self.feed_forward_size
+        return self._rest_parameters + self.expert_parameters
+
+    @property
+    def active_parameters(self) -> int:
+        """Parameters that one token passes through."""
+        if self.experts is None:
+            return self.counted_parameters
+        share = self.experts.active / self.experts.total
+        return self._rest_parameters + int(self.expert_parameters * share)
+
+    @property
+    def _rest_parameters(self) -> int:
+        """All but the routed experts."""
+        dense = (self.layers - self.expert_layers) * self.feed_forward_size
+        router = 0
         if self.experts:
-            width = self.experts.total * self.experts.hidden_size + self.experts.shared_hidden_size
-            router = self.hidden_size * self.experts.total
-            feed_forward = matrices * self.hidden_size * width + router
+            dense += self.expert_layers * self.experts.shared_hidden_size
+            router = self.expert_layers * self.hidden_size * self.experts.total
         tables = 1 if self.tied_embeddings or self.kind == "embedding" else 2
         return (
-            self.layers * (attention + feed_forward) + tables * self.vocabulary * self.hidden_size
+            self.vision_parameters
+            + self.layers * self._attention_parameters
+            + self.matrices * self.hidden_size * dense
+            + router
+            + tables * self.vocabulary * self.hidden_size
         )
+
+    @property
+    def _attention_parameters(self) -> int:
+        """Of one layer."""
+        if self.latent:
+            return self.latent.parameters(hidden_size=self.hidden_size, heads=self.heads)
+        return self.hidden_size * self.head_size * 2 * (self.heads + self.kv_heads)
 
 
 class Catalog(DataModel):

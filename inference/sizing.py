@@ -1,127 +1,172 @@
-"""How much GPU memory a model needs: weights, KV cache, and what the engine keeps for itself.
+"""Which GPUs a model needs, how many sequences they hold at once, and what that costs.
 
-KV cache for each token and layer: 2 (key and value) x KV heads x head size x bytes of an element;
-see "Efficient Memory Management for Large Language Model Serving with PagedAttention" (Kwon et al.,
-SOSP 2023, section 3). A layer with a sliding window keeps no more tokens than its window.
+Plain arithmetic on `inference.memory` and `inference.throughput`; docs/models.md compares it with
+published figures.
 """
 
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
-from inference.catalog import BYTES_PER_WEIGHT, ModelSpec
-
-GIB = 1024**3
-ENGINE_RESERVE_BYTES_PER_GPU = 3 * GIB
-"""CUDA context, captured graphs and activations of one GPU; vLLM logs 2 to 4 GiB at start."""
-MEMORY_UTILIZATION = 0.9
-"""Share of a GPU that the engine may take."""
-KV_ELEMENT_BYTES = 2
-PARALLEL_SIZES = (1, 2, 4, 8)
-
-
-class GpuModel(NamedTuple):
-    """One GPU of an instance type in the architecture's pool."""
-
-    name: str
-    memory_gib: int
-    instance_type: str
-    gpus: int
-
-
-GPU_MODELS: tuple[GpuModel, ...] = (
-    GpuModel("A10G", 24, "g5.48xlarge", 8),
-    GpuModel("A100", 40, "p4d.24xlarge", 8),
-    GpuModel("H100", 80, "p5.48xlarge", 8),
+from inference.catalog import ModelSpec
+from inference.gpu import Gpu
+from inference.memory import (
+    GIB,
+    MEMORY_UTILIZATION,
+    KvType,
+    kv_bytes,
+    kv_copies,
+    reserve_bytes,
+    weight_bytes,
 )
-"""Smallest first: the first that fits is the cheapest of the three."""
+from inference.throughput import decode_tokens_per_second
+
+TENSOR_SIZES = (1, 2, 4, 8)
+"""GPUs of one node that may share each layer."""
+
+
+class InstanceOffer(NamedTuple):
+    """One instance type that a pool may start."""
+
+    instance_type: str
+    gpu: Gpu
+    gpus: int
+    usd_per_hour: float
+    network_gb_s: float = 0.0
+    """Bandwidth between nodes in 10^9 bytes a second; 0: the type can't be one of several nodes."""
+
+
+class Demand(NamedTuple):
+    """What the server has to hold at the same time."""
+
+    context_tokens: int
+    """Prompt and answer of the longest sequence."""
+    sequences: int
+    kv_type: KvType = "auto"
+    utilization: float = 0.5
+    """Share of its best rate at which the server runs over a day; for the price of a token."""
+    max_nodes: int = 4
 
 
 class Size(NamedTuple):
-    """What a model needs on one kind of GPU; bytes are of the whole server, not of one GPU."""
+    """One way to serve a demand; bytes are of the whole server, not of one GPU."""
 
-    gpu: GpuModel
-    gpus: int
+    offer: InstanceOffer
+    tensor_parallel: int
+    pipeline_parallel: int
+    """Nodes, each with a share of the layers."""
+    expert_parallel: bool
     weight_bytes: int
     kv_bytes: int
+    """Room for the KV cache."""
     reserve_bytes: int
     max_sequences: int
     """Sequences of the asked length that fit at the same time."""
+    tokens_per_second: float
+    """Output at best, with the asked number of sequences."""
+    usd_per_hour: float
+    """Of all nodes, whole instances."""
+    usd_per_million_tokens: float
+
+    @property
+    def gpus(self) -> int:
+        return self.tensor_parallel * self.pipeline_parallel
 
 
-def weight_bytes(model: ModelSpec) -> int:
-    """Bytes of the weights: the published file's where it is known, else counted."""
-    if model.weight_bytes:
-        return model.weight_bytes
-    if model.weights == "mxfp4" and model.experts:
-        # Publishers of mxfp4 quantize the experts alone and leave the rest in bfloat16.
-        matrices = 3 if model.gated else 2
-        experts = (
-            model.layers
-            * matrices
-            * model.hidden_size
-            * model.experts.total
-            * model.experts.hidden_size
-        )
-        rest = model.parameters - experts
-        return int(experts * BYTES_PER_WEIGHT["mxfp4"] + rest * BYTES_PER_WEIGHT["bfloat16"])
-    return int(model.parameters * BYTES_PER_WEIGHT[model.weights])
+def size(model: ModelSpec, demand: Demand, offers: Iterable[InstanceOffer]) -> Size:
+    """The cheapest way per hour, with the fewest GPUs of it; several nodes only where one can't.
 
-
-def kv_bytes(model: ModelSpec, *, tokens: int) -> int:
-    """KV cache of one sequence of `tokens` tokens."""
-    per_layer_token = 2 * model.kv_heads * model.head_size * KV_ELEMENT_BYTES
-    full = (model.layers - model.window_layers) * tokens
-    windowed = model.window_layers * min(tokens, model.window_tokens or tokens)
-    return per_layer_token * (full + windowed)
-
-
-def size(
-    model: ModelSpec,
-    *,
-    context_tokens: int,
-    sequences: int,
-    gpu_models: tuple[GpuModel, ...] = GPU_MODELS,
-) -> Size:
-    """The smallest GPU and the fewest of them that hold `sequences` full contexts.
-
-    ValueError says how much is missing on the largest.
+    ValueError says what is asked too much, or how much memory is missing on the largest offer.
     """
-    if context_tokens > model.context_tokens:
+    if demand.context_tokens > model.context_tokens:
         raise ValueError(
             f"model {model.name!r} supports {model.context_tokens} tokens of context, "
-            f"not {context_tokens}"
+            f"not {demand.context_tokens}"
         )
-    for gpu in gpu_models:
-        for count in PARALLEL_SIZES:
-            found = _fit(model, gpu, count, context_tokens)
-            if count <= gpu.gpus and found and found.max_sequences >= sequences:
-                return found
-    raise ValueError(_missing(model, gpu_models, context_tokens, sequences))
+    known = list(offers)
+    if not known:
+        raise ValueError("no instance type is allowed: give a pool at least one with GPUs")
+    found = [fit for offer in known for fit in _fits(model, demand, offer)]
+    if not found:
+        raise ValueError(_missing(model, demand, known))
+    return min(
+        found,
+        key=lambda fit: (
+            fit.pipeline_parallel > 1,
+            fit.usd_per_hour,
+            fit.gpus,
+            fit.offer.instance_type,
+        ),
+    )
 
 
-def _fit(model: ModelSpec, gpu: GpuModel, count: int, context_tokens: int) -> Size | None:
-    if model.heads % count:
-        return None
+def _fits(model: ModelSpec, demand: Demand, offer: InstanceOffer) -> Iterator[Size]:
+    """The smallest server on this offer: fewer GPUs of one node first, then more nodes."""
+    for tensor, nodes in _shapes(model, demand, offer):
+        fit = _fit(model, demand, offer, tensor, nodes)
+        if fit.max_sequences >= demand.sequences:
+            yield fit
+            return
+
+
+def _shapes(model: ModelSpec, demand: Demand, offer: InstanceOffer) -> Iterator[tuple[int, int]]:
+    possible = [count for count in TENSOR_SIZES if count <= offer.gpus and model.heads % count == 0]
+    for count in possible:
+        yield count, 1
+    whole = possible[-1]
+    if offer.network_gb_s and whole == offer.gpus:
+        for nodes in range(2, demand.max_nodes + 1):
+            if nodes <= model.layers:
+                yield whole, nodes
+
+
+def _fit(model: ModelSpec, demand: Demand, offer: InstanceOffer, tensor: int, nodes: int) -> Size:
+    gpus = tensor * nodes
     weights = weight_bytes(model)
-    reserve = count * ENGINE_RESERVE_BYTES_PER_GPU
-    # With more GPUs than KV heads each GPU keeps a copy of its head.
-    copies = max(1, count // model.kv_heads)
-    one = kv_bytes(model, tokens=context_tokens) * copies
-    room = int(count * gpu.memory_gib * GIB * MEMORY_UTILIZATION) - weights - reserve
-    return Size(gpu, count, weights, max(room, 0), reserve, max(room, 0) // one)
+    reserve = gpus * reserve_bytes(model, tensor_parallel=tensor, sequences=demand.sequences)
+    one = kv_bytes(model, tokens=demand.context_tokens, kv_type=demand.kv_type)
+    one *= kv_copies(model, tensor)
+    room = int(gpus * offer.gpu.memory_gib * GIB * MEMORY_UTILIZATION) - weights - reserve
+    speed = decode_tokens_per_second(
+        model,
+        offer.gpu,
+        gpus=gpus,
+        sequences=demand.sequences,
+        context_tokens=demand.context_tokens,
+        kv_type=demand.kv_type,
+    )
+    per_hour = offer.usd_per_hour * nodes
+    # Instances with more GPUs than one server takes run several servers.
+    servers = max(1, offer.gpus // tensor) if nodes == 1 else 1
+    tokens_per_hour = speed * servers * demand.utilization * 3600
+    return Size(
+        offer=offer,
+        tensor_parallel=tensor,
+        pipeline_parallel=nodes,
+        expert_parallel=model.experts is not None and tensor > 1,
+        weight_bytes=weights,
+        kv_bytes=max(room, 0),
+        reserve_bytes=reserve,
+        max_sequences=max(room, 0) // one,
+        tokens_per_second=speed,
+        usd_per_hour=per_hour,
+        usd_per_million_tokens=per_hour / tokens_per_hour * 1e6,
+    )
 
 
-def _missing(
-    model: ModelSpec, gpu_models: tuple[GpuModel, ...], context_tokens: int, sequences: int
-) -> str:
-    largest = max(gpu_models, key=lambda gpu: gpu.memory_gib * gpu.gpus)
-    room = int(largest.gpus * largest.memory_gib * MEMORY_UTILIZATION)
-    need = (
-        weight_bytes(model)
-        + sequences * kv_bytes(model, tokens=context_tokens)
-        + largest.gpus * ENGINE_RESERVE_BYTES_PER_GPU
-    ) / GIB
+def _missing(model: ModelSpec, demand: Demand, offers: list[InstanceOffer]) -> str:
+    largest = max(offers, key=lambda offer: offer.gpu.memory_gib * offer.gpus)
+    nodes = demand.max_nodes if largest.network_gb_s else 1
+    gpus = largest.gpus * nodes
+    room = gpus * largest.gpu.memory_gib * MEMORY_UTILIZATION
+    tensor = max(count for count in TENSOR_SIZES if count <= largest.gpus)
+    reserve = gpus * reserve_bytes(model, tensor_parallel=tensor, sequences=demand.sequences)
+    one = kv_bytes(model, tokens=demand.context_tokens, kv_type=demand.kv_type)
+    cache = demand.sequences * one * kv_copies(model, tensor)
+    need = (weight_bytes(model) + reserve + cache) / GIB
+    where = largest.instance_type if nodes == 1 else f"{nodes} x {largest.instance_type}"
     return (
-        f"model {model.name!r} with {sequences} x {context_tokens} tokens needs {need:.0f} GiB; "
-        f"the largest instance, {largest.instance_type}, gives an engine {room} GiB: ask for "
-        "fewer sequences, a shorter context or a quantized model"
+        f"model {model.name!r} with {demand.sequences} x {demand.context_tokens} tokens needs "
+        f"{need:.0f} GiB; the largest allowed, {where}, gives an engine {room:.0f} GiB: ask for "
+        "fewer sequences, a shorter context, an fp8 KV cache or a quantized model, or allow "
+        "larger instances"
     )
