@@ -5,8 +5,11 @@ from typing import Any
 
 import yaml
 
-from components.envoy_clusters import TRACES_CLUSTER, backend_clusters, traces_cluster
-from components.envoy_filters import IDENTITY_HEADERS, http_filters
+from components.envoy_admin import admin, admin_cluster, status_listener
+from components.envoy_clusters import TRACES_CLUSTER, backend_clusters, traces_cluster, url_cluster
+from components.envoy_filters import IDENTITY_HEADERS, ISSUER_CLUSTER, http_filters
+from components.envoy_hosted import hosted_clusters
+from components.envoy_limits import limit_actions, limit_cluster
 from components.envoy_replies import access_log, local_replies
 from components.envoy_routes import virtual_host
 from components.gateway_config import GATEWAY_NAME, GatewayConfig
@@ -15,7 +18,10 @@ from inference.routing import MODEL_HEADER, TENANT_HEADER, RouteTable
 ADDRESS = "${POD_IP}"
 """Envoy expands no variables: the Pod's launcher puts the Pod's address here."""
 DATA_PORT = 8080
-ADMIN_PORT = 9901
+TLS_PORT = 8443
+STATUS_PORT = 9901
+TLS_FOLDER = "/etc/envoy-tls"
+TLS_FILE = "tls.yaml"
 
 _TYPE = "type.googleapis.com/envoy"
 
@@ -26,42 +32,89 @@ def bootstrap(
     *,
     api_keys: Mapping[str, str],
     jwks: str | None = None,
+    provider_keys: Mapping[str, str] | None = None,
     traces_url: str | None = None,
     traces_headers: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:
-    """Envoy's bootstrap; `api_keys` is tenant → key, so the result is a secret.
+    """Envoy's bootstrap; `api_keys` is tenant → key, `provider_keys` hosted API → key: a secret.
 
     ValueError: nobody could be authenticated, or a key is one that can't work.
     """
     check_credentials(config, api_keys=api_keys, jwks=jwks)
-    clusters = backend_clusters(routes)
+    clusters = [*backend_clusters(routes), *hosted_clusters(routes, provider_keys or {})]
+    if config.jwt and config.jwt.jwks_url:
+        clusters.append(url_cluster(ISSUER_CLUSTER, config.jwt.jwks_url))
+    if config.limits:
+        clusters.append(limit_cluster(config.limits))
     if traces_url:
         clusters.append(traces_cluster(traces_url))
-    manager = _connection_manager(routes)
+    manager = _connection_manager(config, routes)
     manager["http_filters"] = http_filters(config, api_keys=api_keys, jwks=jwks)
     if traces_url:
         manager["tracing"] = _tracing(traces_url, traces_headers or {}, config.tracing_percent)
-    listener = {
-        "name": "public",
-        "address": _address(DATA_PORT),
-        "per_connection_buffer_limit_bytes": config.max_request_bytes,
-        "filter_chains": [
-            {
-                "filters": [
-                    {
-                        "name": "envoy.filters.network.http_connection_manager",
-                        "typed_config": manager,
-                    }
-                ]
-            }
-        ],
-    }
+    listeners = [_listener("public", DATA_PORT, manager, config)]
+    if config.tls and config.tls.issuer:
+        listeners.append(_listener("public-tls", TLS_PORT, manager, config, socket=_tls()))
+    listeners.append(status_listener(_address(STATUS_PORT)))
     return {
         "node": {"id": GATEWAY_NAME, "cluster": GATEWAY_NAME},
-        "admin": {"address": _address(ADMIN_PORT)},
-        "static_resources": {"listeners": [listener], "clusters": clusters},
+        "admin": admin(),
+        "static_resources": {"listeners": listeners, "clusters": [*clusters, admin_cluster()]},
         "overload_manager": _overload(),
     }
+
+
+def _listener(
+    name: str,
+    port: int,
+    manager: dict[str, Any],
+    config: GatewayConfig,
+    *,
+    socket: dict[str, Any] | None = None,
+) -> dict[str, Any]:
+    http = "envoy.filters.network.http_connection_manager"
+    chain: dict[str, Any] = {"filters": [{"name": http, "typed_config": manager}]}
+    if socket:
+        chain["transport_socket"] = socket
+    return {
+        "name": name,
+        "address": _address(port),
+        "per_connection_buffer_limit_bytes": config.max_request_bytes,
+        "filter_chains": [chain],
+    }
+
+
+def _tls() -> dict[str, Any]:
+    """The certificate by a file that names it: Envoy then takes a renewed one by itself."""
+    source = {
+        "path_config_source": {"path": f"/etc/envoy/{TLS_FILE}"},
+        "resource_api_version": "V3",
+    }
+    return {
+        "name": "envoy.transport_sockets.tls",
+        "typed_config": {
+            "@type": f"{_TYPE}.extensions.transport_sockets.tls.v3.DownstreamTlsContext",
+            "common_tls_context": {
+                "alpn_protocols": ["h2", "http/1.1"],
+                "tls_certificate_sds_secret_configs": [{"name": "gateway", "sds_config": source}],
+                "tls_params": {"tls_minimum_protocol_version": "TLSv1_2"},
+            },
+        },
+    }
+
+
+def tls_secret_file() -> dict[str, Any]:
+    """Content of `tls.yaml`: where the mounted certificate is, and what is watched."""
+    secret = {
+        "@type": f"{_TYPE}.extensions.transport_sockets.tls.v3.Secret",
+        "name": "gateway",
+        "tls_certificate": {
+            "certificate_chain": {"filename": f"{TLS_FOLDER}/tls.crt"},
+            "private_key": {"filename": f"{TLS_FOLDER}/tls.key"},
+            "watched_directory": {"path": TLS_FOLDER},
+        },
+    }
+    return {"resources": [secret]}
 
 
 def render(document: Mapping[str, Any]) -> str:
@@ -73,7 +126,9 @@ def check_credentials(
     config: GatewayConfig, *, api_keys: Mapping[str, str], jwks: str | None
 ) -> None:
     """ValueError without a way in, and for keys that are empty, shared or shaped like a token."""
-    if not api_keys and not (config.jwt and jwks):
+    if config.jwt and bool(config.jwt.jwks_url) == bool(jwks):
+        raise ValueError("gateway: jwt needs its keys once: jwksUrl or a key set")
+    if not api_keys and not config.jwt:
         raise ValueError(
             "gateway: neither API keys nor a JWT issuer with its key set; nobody could call it"
         )
@@ -96,7 +151,10 @@ def _address(port: int) -> dict[str, Any]:
     return {"socket_address": {"address": ADDRESS, "port_value": port}}
 
 
-def _connection_manager(routes: RouteTable) -> dict[str, Any]:
+def _connection_manager(config: GatewayConfig, routes: RouteTable) -> dict[str, Any]:
+    host = virtual_host(routes)
+    if config.limits:
+        host["rate_limits"] = limit_actions(config.limits)
     mutations: list[dict[str, Any]] = [{"remove": header} for header in IDENTITY_HEADERS]
     # Envoy obeys these from anybody: nine retries of a tool call, or a timeout of an hour.
     mutations.append({"remove_on_match": {"key_matcher": {"prefix": "x-envoy-"}}})
@@ -128,7 +186,7 @@ def _connection_manager(routes: RouteTable) -> dict[str, Any]:
         ],
         "access_log": [access_log()],
         "local_reply_config": local_replies(),
-        "route_config": {"name": "routes", "virtual_hosts": [virtual_host(routes)]},
+        "route_config": {"name": "routes", "virtual_hosts": [host]},
         "max_request_headers_kb": 60,
     }
 

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from typing import Any
 from urllib.parse import urlsplit
 
+from inference.provider import HostedModel
 from inference.routing import Backend, ModelRoute, RouteTable
 
 TRACES_CLUSTER = "traces"
@@ -22,6 +23,11 @@ def latency_cluster_name(route: ModelRoute) -> str:
     return f"latency/{route.name}"
 
 
+def hosted_cluster_name(route: ModelRoute, hosted: HostedModel) -> str:
+    """One for each model of a provider: requests are rewritten for it."""
+    return f"hosted/{hosted.provider}/{route.name}/{hosted.model}"
+
+
 def chain_name(chain: tuple[str, ...]) -> str:
     """A chain of one is that cluster itself."""
     return chain[0] if len(chain) == 1 else "chain/" + ">".join(chain)
@@ -33,6 +39,7 @@ def chains(routes: RouteTable, route: ModelRoute) -> tuple[tuple[str, ...], ...]
     With the strategy `weight` siblings stand in for each other only where fallback is asked for.
     """
     later = tuple(cluster_name(backend) for backend in routes.attempts(route))
+    later += tuple(hosted_cluster_name(route, hosted) for hosted in route.hosted)
     own = tuple(cluster_name(backend) for backend in route.backends)
     if route.strategy == "latency":
         return (_once((latency_cluster_name(route), *later)),)
@@ -53,14 +60,20 @@ def backend_clusters(routes: RouteTable) -> list[dict[str, Any]]:
     for route in routes.models:
         for backend in route.backends:
             name = cluster_name(backend)
-            clusters.setdefault(name, _dns_cluster(name, (backend,)))
+            clusters.setdefault(name, _backend_cluster(name, (backend,)))
+    plain = [agent.backend for agent in routes.agents]
+    for backend in (*plain, *(server.backend for server in routes.servers)):
+        name = cluster_name(backend)
+        clusters.setdefault(name, _backend_cluster(name, (backend,)))
     for agent in routes.agents:
-        name = cluster_name(agent.backend)
-        clusters.setdefault(name, _dns_cluster(name, (agent.backend,)))
+        if agent.grpc_backend is not None:
+            name = cluster_name(agent.grpc_backend)
+            options = {"typed_extension_protocol_options": http2()}
+            clusters.setdefault(name, _backend_cluster(name, (agent.grpc_backend,)) | options)
     for route in routes.models:
         if route.strategy == "latency":
             name = latency_cluster_name(route)
-            clusters[name] = _dns_cluster(name, route.backends) | _LEAST_REQUEST
+            clusters[name] = _backend_cluster(name, route.backends) | _LEAST_REQUEST
         for chain in chains(routes, route):
             if len(chain) > 1:
                 clusters.setdefault(chain_name(chain), _aggregate(chain))
@@ -87,15 +100,19 @@ _BY_NAME: dict[str, Any] = {
 }
 
 
-def _dns_cluster(name: str, backends: tuple[Backend, ...]) -> dict[str, Any]:
+def _backend_cluster(name: str, backends: tuple[Backend, ...]) -> dict[str, Any]:
+    return dns_cluster(name, tuple((backend.host, backend.port) for backend in backends))
+
+
+def dns_cluster(name: str, places: tuple[tuple[str, int], ...]) -> dict[str, Any]:
     """Addresses by the system's resolver: the names come from the Pod's hosts file or from DNS."""
-    endpoints = [_endpoint(backend.host, backend.port) for backend in backends]
+    endpoints = [_endpoint(host, port) for host, port in places]
     return {
         "name": name,
         "connect_timeout": "2s",
         "cluster_type": {"name": "envoy.clusters.dns", "typed_config": _BY_NAME},
         "load_assignment": {"cluster_name": name, "endpoints": [{"lb_endpoints": endpoints}]},
-        "typed_extension_protocol_options": _http1(),
+        "typed_extension_protocol_options": http1(),
         "circuit_breakers": {"thresholds": [_thresholds()]},
         "outlier_detection": {
             "consecutive_5xx": 5,
@@ -112,14 +129,26 @@ def _endpoint(host: str, port: int) -> dict[str, Any]:
     return {"endpoint": {"address": {"socket_address": {"address": host, "port_value": port}}}}
 
 
-def _http1() -> dict[str, Any]:
-    return {
-        "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": {
-            "@type": f"{_TYPE}.extensions.upstreams.http.v3.HttpProtocolOptions",
-            "common_http_protocol_options": {"idle_timeout": _UPSTREAM_IDLE},
-            "explicit_http_config": {"http_protocol_options": {}},
-        }
+_PROTOCOL = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
+
+
+def http1(filters: list[dict[str, Any]] | None = None) -> dict[str, Any]:
+    """HTTP/1.1 to the backend; `filters` work on each attempt after a backend was chosen."""
+    options = {
+        "@type": f"{_TYPE}.extensions.upstreams.http.v3.HttpProtocolOptions",
+        "common_http_protocol_options": {"idle_timeout": _UPSTREAM_IDLE},
+        "explicit_http_config": {"http_protocol_options": {}},
     }
+    return {_PROTOCOL: options | ({"http_filters": filters} if filters else {})}
+
+
+def http2() -> dict[str, Any]:
+    """HTTP/2 without TLS, as gRPC servers of the cluster speak it."""
+    options = {
+        "@type": f"{_TYPE}.extensions.upstreams.http.v3.HttpProtocolOptions",
+        "explicit_http_config": {"http2_protocol_options": {}},
+    }
+    return {_PROTOCOL: options}
 
 
 def _thresholds() -> dict[str, Any]:
@@ -150,26 +179,31 @@ def _aggregate(chain: tuple[str, ...]) -> dict[str, Any]:
 
 def traces_cluster(url: str) -> dict[str, Any]:
     """The OTLP/HTTP receiver at `url`; https is verified against the system's certificates."""
+    cluster = url_cluster(TRACES_CLUSTER, url)
+    del cluster["outlier_detection"]
+    return cluster
+
+
+def url_cluster(name: str, url: str) -> dict[str, Any]:
+    """The host of `url`; https is verified against the system's certificates."""
     parts = urlsplit(url)
     tls = parts.scheme == "https"
     host = parts.hostname or ""
-    cluster = _dns_cluster(TRACES_CLUSTER, ())
-    cluster["load_assignment"]["endpoints"] = [
-        {"lb_endpoints": [_endpoint(host, parts.port or (443 if tls else 80))]}
-    ]
-    del cluster["outlier_detection"]
+    cluster = dns_cluster(name, ((host, parts.port or (443 if tls else 80)),))
     if tls:
-        cluster["transport_socket"] = {
-            "name": "envoy.transport_sockets.tls",
-            "typed_config": {
-                "@type": f"{_TYPE}.extensions.transport_sockets.tls.v3.UpstreamTlsContext",
-                "sni": host,
-                "auto_sni_san_validation": True,
-                "common_tls_context": {
-                    "validation_context": {
-                        "trusted_ca": {"filename": "/etc/ssl/certs/ca-certificates.crt"}
-                    }
-                },
-            },
-        }
+        cluster["transport_socket"] = verified_tls(host)
     return cluster
+
+
+def verified_tls(host: str) -> dict[str, Any]:
+    """TLS to `host`, whose certificate has to carry that name."""
+    trusted = {"trusted_ca": {"filename": "/etc/ssl/certs/ca-certificates.crt"}}
+    return {
+        "name": "envoy.transport_sockets.tls",
+        "typed_config": {
+            "@type": f"{_TYPE}.extensions.transport_sockets.tls.v3.UpstreamTlsContext",
+            "sni": host,
+            "auto_sni_san_validation": True,
+            "common_tls_context": {"validation_context": trusted},
+        },
+    }

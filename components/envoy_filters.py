@@ -5,12 +5,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from components.envoy_hosted import JSON_EDITS
+from components.envoy_limits import RESPONSE_METADATA, limit_filter
 from components.envoy_routes import RBAC_FILTER
 from components.gateway_config import GatewayConfig, JwtConfig, RateLimitConfig
 from inference.routing import MODEL_HEADER, TENANT_HEADER, USER_HEADER
 
 REQUEST_METADATA = "agentic.request"
-RESPONSE_METADATA = "agentic.response"
+ISSUER_CLUSTER = "token-issuer"
 IDENTITY_HEADERS = (TENANT_HEADER, USER_HEADER)
 """Set by the gateway alone; a client's own are dropped before anything reads them."""
 
@@ -21,6 +23,8 @@ _IDENTITY = Path(__file__).with_name("envoy_identity.lua")
 _TYPE = "type.googleapis.com/envoy"
 _FILTERS = f"{_TYPE}.extensions.filters.http"
 _LOOKS_LIKE_JWT = r"(?i)bearer +[\w-]+\.[\w-]+\.[\w-]*"
+
+USAGE = ("prompt_tokens", "completion_tokens", "total_tokens")
 
 # What a client wrote into the body becomes a header, so it has to look like a name.
 _MODEL_FROM_BODY = f"""
@@ -37,19 +41,41 @@ function envoy_on_request(handle)
 end
 """
 
+# Without the usage at its end a stream could not be counted; a client may not switch it off.
+_USAGE_OF_STREAMS = f"""
+function envoy_on_request(handle)
+  local found = handle:streamInfo():dynamicMetadata():get("{REQUEST_METADATA}")
+  if not (found and found["stream"] == true) then
+    return
+  end
+  local path = handle:headers():get(":path") or ""
+  local body = path:match("^/v1/chat/completions") and handle:body()
+  if body then
+    local text = body:getBytes(0, body:length())
+    local asked = with_member(text, '"stream_options":{{"include_usage":true}}')
+    handle:headers():replace("content-length", tostring(body:setBytes(asked)))
+  end
+end
+"""
+
 
 def http_filters(
     config: GatewayConfig, *, api_keys: Mapping[str, str], jwks: str | None
 ) -> list[dict[str, Any]]:
     """The chain; each filter trusts only what one before it established."""
     filters = [_health_check()]
-    if config.jwt and jwks:
+    if config.jwt:
         filters.append(_jwt_auth(config.jwt, jwks, forward=config.forward_token))
     filters.append(_identity(api_keys))
     # Only now: a stranger's body must not fill the gateway's memory.
-    filters += [_json_to_metadata(), _lua("model-from-body", _MODEL_FROM_BODY), _access_control()]
+    filters += [_json_to_metadata(), _sse_to_metadata()]
+    filters += [_lua("model-from-body", _MODEL_FROM_BODY), _access_control()]
     if config.rate_limit:
         filters.append(_rate_limit(config.rate_limit))
+    if config.limits:
+        filters.append(limit_filter(config.limits))
+        if config.limits.counts_tokens:
+            filters.append(_lua("usage-of-streams", JSON_EDITS + _USAGE_OF_STREAMS))
     return [*filters, _filter("envoy.filters.http.router", "router.v3.Router", {})]
 
 
@@ -79,28 +105,46 @@ def _lua(name: str, text: str) -> dict[str, Any]:
     return _filter(name, "lua.v3.Lua", {"default_source_code": {"inline_string": text}})
 
 
-def _jwt_auth(jwt: JwtConfig, jwks: str, *, forward: bool) -> dict[str, Any]:
+def _jwt_auth(jwt: JwtConfig, jwks: str | None, *, forward: bool) -> dict[str, Any]:
+    """Checks what looks like a token; a bad one sets no tenant, and `identity` refuses it.
+
+    Envoy's own answer would be 403 for a wrong audience and 401 for the rest.
+    """
     provider = {
         "issuer": jwt.issuer,
         "audiences": [jwt.audience],
         "require_expiration": True,
         "forward": forward,
-        "local_jwks": {"inline_string": jwks},
+        "failed_status_in_metadata": "refusal",
         "claim_to_headers": [
             {"header_name": TENANT_HEADER, "claim_name": jwt.tenant_claim},
             {"header_name": USER_HEADER, "claim_name": jwt.user_claim},
         ],
-    }
+    } | _jwks(jwt, jwks)
     token = {"name": "authorization", "string_match": {"safe_regex": {"regex": _LOOKS_LIKE_JWT}}}
+    either = [{"provider_name": "tokens"}, {"allow_missing_or_failed": {}}]
     rule = {
         "match": {"prefix": "/", "headers": [token]},
-        "requires": {"provider_name": "tokens"},
+        "requires": {"requires_any": {"requirements": either}},
     }
     return _filter(
         "envoy.filters.http.jwt_authn",
         "jwt_authn.v3.JwtAuthentication",
         {"providers": {"tokens": provider}, "rules": [rule]},
     )
+
+
+def _jwks(jwt: JwtConfig, jwks: str | None) -> dict[str, Any]:
+    if jwt.jwks_url is None:
+        return {"local_jwks": {"inline_string": jwks}}
+    place = {"uri": jwt.jwks_url, "cluster": ISSUER_CLUSTER, "timeout": "5s"}
+    keys = {
+        "http_uri": place,
+        "cache_duration": "600s",
+        "async_fetch": {"failed_refetch_duration": "1s"},
+        "retry_policy": {"num_retries": 3},
+    }
+    return {"remote_jwks": keys}
 
 
 def _json_to_metadata() -> dict[str, Any]:
@@ -110,19 +154,47 @@ def _json_to_metadata() -> dict[str, Any]:
             "on_present": {"metadata_namespace": namespace, "key": path[-1]},
         }
 
-    usage = ("prompt_tokens", "completion_tokens", "total_tokens")
     return _filter(
         "envoy.filters.http.json_to_metadata",
         "json_to_metadata.v3.JsonToMetadata",
         {
             "request_rules": {
-                "rules": [found(REQUEST_METADATA, "model")],
+                "rules": [found(REQUEST_METADATA, name) for name in ("model", "stream")],
                 "allow_empty_content_type": True,
             },
             "response_rules": {
-                "rules": [found(RESPONSE_METADATA, "usage", name) for name in usage],
+                "rules": [found(RESPONSE_METADATA, "usage", name) for name in USAGE],
             },
         },
+    )
+
+
+def _sse_to_metadata() -> dict[str, Any]:
+    """The usage that a stream tells in its last event, or so far in each."""
+    rules = [
+        {
+            "rule": {
+                "selectors": [{"key": "usage"}, {"key": name}],
+                "on_present": {
+                    "metadata_namespace": RESPONSE_METADATA,
+                    "key": name,
+                    "type": "NUMBER",
+                },
+            }
+        }
+        for name in USAGE
+    ]
+    parser = {
+        "name": "envoy.content_parsers.json",
+        "typed_config": {
+            "@type": f"{_TYPE}.extensions.content_parsers.json.v3.JsonContentParser",
+            "rules": rules,
+        },
+    }
+    return _filter(
+        "envoy.filters.http.sse_to_metadata",
+        "sse_to_metadata.v3.SseToMetadata",
+        {"response_rules": {"content_parser": parser}},
     )
 
 

@@ -102,8 +102,11 @@ function envoy_on_request(handle)
     headers:remove("authorization")
     return
   end
-  handle:respond(
-    { [":status"] = "401", ["www-authenticate"] = "Bearer" },
-    "No API key or token of a tenant."
-  )
+  local checked = handle:streamInfo():dynamicMetadata():get("envoy.filters.http.jwt_authn")
+  local refusal = checked and checked["refusal"]
+  local said = "No API key or token of a tenant."
+  if refusal then
+    said = "The token was refused: " .. tostring(refusal["message"]) .. "."
+  end
+  handle:respond({ [":status"] = "401", ["www-authenticate"] = "Bearer" }, said)
 end

@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from components.envoy_filters import REQUEST_METADATA, RESPONSE_METADATA
+from components.envoy_filters import REQUEST_METADATA
+from components.envoy_limits import RESPONSE_METADATA
 from inference.routing import MODEL_HEADER, TENANT_HEADER
 
 _TYPE = "type.googleapis.com/envoy"
@@ -24,7 +25,7 @@ _ERRORS: dict[int, tuple[str, str, str]] = {
     429: (
         "rate_limit_error",
         "rate_limit_exceeded",
-        "Too many requests of this tenant; see the x-ratelimit headers.",
+        "The requests or tokens of this tenant are used up; see the x-ratelimit headers.",
     ),
     503: ("server_error", "backend_unavailable", f"No backend answered ({_WHO}): {_DETAIL}"),
     504: ("server_error", "backend_timeout", f"The backend stayed silent too long ({_WHO})."),
@@ -34,7 +35,14 @@ _ERRORS: dict[int, tuple[str, str, str]] = {
 def local_replies() -> dict[str, Any]:
     """Only what the gateway itself answers; a backend's own errors pass unchanged."""
     others = [_mapper(_status_is(status), *error) for status, error in _ERRORS.items()]
-    return {"mappers": [_unknown_model(), *others]}
+    return {"mappers": [_unknown_model(), _nobody_counts(), *others]}
+
+
+def _nobody_counts() -> dict[str, Any]:
+    """The rate limit service did not answer, and the stack wants no uncounted request."""
+    matched = {"response_flag_filter": {"flags": ["RLSE"]}}
+    message = "The limits of this tenant can't be counted at the moment; try again later."
+    return _mapper(matched, "server_error", "limits_unavailable", message)
 
 
 def _unknown_model() -> dict[str, Any]:

@@ -8,6 +8,7 @@ from inference.routing import (
     MODEL_HEADER,
     TENANT_HEADER,
     AgentRoute,
+    McpRoute,
     ModelRoute,
     RouteTable,
 )
@@ -24,6 +25,7 @@ def virtual_host(routes: RouteTable) -> dict[str, Any]:
         listed += _model_routes(routes, model)
     for agent in routes.agents:
         listed += _agent_routes(agent)
+    listed += [_server_route(server) for server in routes.servers]
     listed.append(_no_model_named())
     listed += [_unknown_model(routes, tenant) for tenant in (*routes.tenants, None)]
     listed.append(_no_such_path())
@@ -116,7 +118,13 @@ def _agent_routes(agent: AgentRoute) -> list[dict[str, Any]]:
     # A prefix rewritten to "/" would leave two slashes before the rest.
     rewrite = {"regex_rewrite": {"pattern": {"regex": "^/a2a/[^/?]+/?"}, "substitution": "/"}}
     allowed = _only(agent.tenants)
+    grpc = []
+    if agent.grpc_backend:
+        named = {"prefix": "/", "grpc": {}, "headers": [_header_is(MODEL_HEADER, agent.name)]}
+        target = action | {"cluster": cluster_name(agent.grpc_backend)}
+        grpc = [{"match": named, "route": target, "typed_per_filter_config": allowed}]
     return [
+        *grpc,
         {"match": by_name, "route": action, "typed_per_filter_config": allowed},
         {
             "match": {"path_separated_prefix": f"/a2a/{agent.name}"},
@@ -124,6 +132,23 @@ def _agent_routes(agent: AgentRoute) -> list[dict[str, Any]]:
             "typed_per_filter_config": allowed,
         },
     ]
+
+
+def _server_route(server: McpRoute) -> dict[str, Any]:
+    """A tool may act on the world: like an agent it is not called twice."""
+    rewrite = {"pattern": {"regex": "^/mcp/[^/?]+"}, "substitution": server.path.rstrip("/")}
+    action = {
+        "cluster": cluster_name(server.backend),
+        "regex_rewrite": rewrite,
+        "timeout": "0s",
+        "idle_timeout": f"{server.timeout_seconds}s",
+        "retry_policy": {"retry_on": _BEFORE_ANSWER, "num_retries": 2},
+    }
+    return {
+        "match": {"path_separated_prefix": f"/mcp/{server.name}"},
+        "route": action,
+        "typed_per_filter_config": _only(server.tenants),
+    }
 
 
 def _only(tenants: tuple[str, ...]) -> dict[str, Any]:

@@ -20,11 +20,12 @@ def bootstrap_text(
     routes: RouteTable,
     *,
     api_keys: Mapping[str, Input[str]],
+    provider_keys: Mapping[str, Input[str]],
     jwks: Input[str] | None,
     traces_url: Input[str] | None,
     traces_headers: Input[Mapping[str, str]] | None,
 ) -> Output[str]:
-    """Envoy's configuration as a secret: it may hold the trace store's credentials."""
+    """Envoy's configuration as a secret: it holds credentials of traces and hosted APIs."""
 
     def rendered(given: dict[str, object]) -> str:
         try:
@@ -34,6 +35,7 @@ def bootstrap_text(
 
     inputs = Output.all(
         api_keys=dict(api_keys),
+        provider_keys=dict(provider_keys),
         jwks=jwks,
         traces_url=traces_url,
         traces_headers=traces_headers,
@@ -56,6 +58,7 @@ class Gateway(ComponentResource):
         namespace: Input[str],
         api_keys: Mapping[str, Input[str]] | None = None,
         api_key_secret: Input[str] | None = None,
+        provider_keys: Mapping[str, Input[str]] | None = None,
         jwks: Input[str] | None = None,
         traces_url: Input[str] | None = None,
         traces_headers: Input[Mapping[str, str]] | None = None,
@@ -70,6 +73,7 @@ class Gateway(ComponentResource):
                 config,
                 routes,
                 api_keys=api_keys or {},
+                provider_keys=provider_keys or {},
                 jwks=jwks,
                 traces_url=traces_url,
                 traces_headers=traces_headers,

@@ -37,6 +37,11 @@ PLATFORM_TARGETS: tuple[ScrapeTarget, ...] = (
         match_expressions=({"key": "app", "operator": "In", "values": MODEL_ENGINES},),
         port="http",
     ),
+    ScrapeTarget(
+        name="envoy-metrics",
+        namespace="ai-gateway",
+        match_labels={"agentic.dev/metrics": "gateway"},
+    ),
 )
 """What the platform scrapes by itself; charts bring monitors of their own."""
 

@@ -1,12 +1,14 @@
 """Who answers for a public model name: the single source of every gateway's routes."""
 
 from collections import Counter
+from collections.abc import Iterable
 from difflib import get_close_matches
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
 from inference.data import DataModel
+from inference.provider import HostedModel, ObjectName, Provider
 
 MODEL_HEADER = "x-model-id"
 TENANT_HEADER = "x-tenant-id"
@@ -15,7 +17,6 @@ USER_HEADER = "x-user-id"
 CHAT_PATHS = ("/v1/chat/completions",)
 WEIGHT_TOTAL = 100
 
-ObjectName = Annotated[str, Field(pattern=r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$")]
 PublicName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/@-]{0,127}$")]
 HeaderName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,63}$")]
 HeaderValue = Annotated[str, Field(pattern=r"^[\x21-\x7e]{1,256}$")]
@@ -37,6 +38,9 @@ class Backend(DataModel):
     """Percent of the requests; only for the strategy `weight`, where all sum to 100."""
     headers: dict[HeaderName, HeaderValue] = Field(default_factory=dict)
     """Only for the strategy `header`: the request headers that choose this backend."""
+    picker: ObjectName | None = None
+    """Service of an endpoint picker beside the backend: the Pods of the Service then form an
+    InferencePool, and the picker chooses among them by queue length and cached prefixes."""
 
     @property
     def host(self) -> str:
@@ -57,6 +61,8 @@ class ModelRoute(DataModel):
     """Servers that answer for the model; `strategy` shares the requests among them."""
     fallbacks: tuple[PublicName, ...] = ()
     """Other models of the table, asked in this order when every backend of this one failed."""
+    hosted: tuple[HostedModel, ...] = ()
+    """Models of hosted APIs, asked in this order when the fallbacks failed too."""
     timeout_seconds: Annotated[int, Field(ge=1, le=3600)] = 120
     """Longest silence of a backend; a stream that keeps flowing may last longer."""
     tenants: tuple[TenantName, ...] = ()
@@ -110,6 +116,8 @@ class AgentRoute(DataModel):
     service: ObjectName | None = None
     """Default: the agent's name."""
     port: Annotated[int, Field(ge=1, le=65535)] = 8080
+    grpc_port: Annotated[int, Field(ge=1, le=65535)] | None = None
+    """Where the agent speaks A2A over gRPC; callers name it in the metadata `x-model-id`."""
     timeout_seconds: Annotated[int, Field(ge=1, le=3600)] = 600
     tenants: tuple[TenantName, ...] = ()
     """Who may use the agent; empty: every tenant."""
@@ -118,19 +126,53 @@ class AgentRoute(DataModel):
     def backend(self) -> Backend:
         return Backend(service=self.service or self.name, namespace=self.namespace, port=self.port)
 
+    @property
+    def grpc_backend(self) -> Backend | None:
+        """The same Service at its gRPC port."""
+        if self.grpc_port is None:
+            return None
+        return self.backend.model_copy(update={"port": self.grpc_port})
+
+
+class McpRoute(DataModel):
+    """An MCP server that clients reach at `/mcp/<name>`."""
+
+    name: ObjectName
+    """Last part of the public path."""
+    service: ObjectName | None = None
+    """The Service; default: the name."""
+    namespace: ObjectName = "ai-agents"
+    """Where the Service is."""
+    port: Annotated[int, Field(ge=1, le=65535)] = 8080
+    """Port of the Service."""
+    path: Path = "/mcp"
+    """Where the server answers (streamable HTTP)."""
+    timeout_seconds: Annotated[int, Field(ge=1, le=3600)] = 600
+    """Longest silence of a tool."""
+    tenants: tuple[TenantName, ...] = ()
+    """Who may use the server; empty: every tenant."""
+
+    @property
+    def backend(self) -> Backend:
+        """The server as a backend."""
+        return Backend(service=self.service or self.name, namespace=self.namespace, port=self.port)
+
 
 class RouteTable(DataModel):
     """All public names of one gateway; each name stands once and each fallback exists."""
 
     models: tuple[ModelRoute, ...] = ()
     agents: tuple[AgentRoute, ...] = ()
+    servers: tuple[McpRoute, ...] = ()
+    """MCP servers, by the names of their paths."""
+    providers: dict[ObjectName, Provider] = Field(default_factory=dict)
+    """Hosted APIs by name."""
 
     @model_validator(mode="after")
     def _names_are_consistent(self) -> Self:
         problems = [
-            f"the name {name!r} has {count} routes; each public name has one"
-            for name, count in Counter(self.names).items()
-            if count > 1
+            *_twice("the name", self.names),
+            *_twice("the MCP server", [each.name for each in self.servers]),
         ]
         known = {route.name for route in self.models}
         for route in self.models:
@@ -138,6 +180,11 @@ class RouteTable(DataModel):
                 _unknown(route, name, known)
                 for name in route.fallbacks
                 if name not in known or name == route.name
+            ]
+            problems += [
+                _unknown_provider(route, each.provider, self.providers)
+                for each in route.hosted
+                if each.provider not in self.providers
             ]
         if problems:
             raise ValueError("; ".join(problems))
@@ -154,7 +201,8 @@ class RouteTable(DataModel):
     @property
     def tenants(self) -> tuple[str, ...]:
         """The tenants that some route names, each once, sorted."""
-        return tuple(sorted({t for route in self.routes for t in route.tenants}))
+        named = (*self.routes, *self.servers)
+        return tuple(sorted({tenant for route in named for tenant in route.tenants}))
 
     def allowed(self, tenant: str | None) -> tuple[str, ...]:
         """The public names that `tenant` may use; None stands for a tenant no route names."""
@@ -166,6 +214,21 @@ class RouteTable(DataModel):
         """The backends of `route`'s fallback models, in the order in which they are asked."""
         by_name = {each.name: each for each in self.models}
         return tuple(backend for name in route.fallbacks for backend in by_name[name].backends)
+
+
+def _twice(what: str, names: Iterable[str]) -> list[str]:
+    return [
+        f"{what} {name!r} has {count} routes; each public name has one"
+        for name, count in Counter(names).items()
+        if count > 1
+    ]
+
+
+def _unknown_provider(route: ModelRoute, name: str, known: Iterable[str]) -> str:
+    names = sorted(known)
+    near = get_close_matches(name, names, n=1)
+    hint = f"did you mean {near[0]!r}?" if near else f"providers: {', '.join(names) or 'none'}"
+    return f"model {route.name!r} falls back to the provider {name!r}, which is not there; {hint}"
 
 
 def _unknown(route: ModelRoute, name: str, known: set[str]) -> str:

@@ -11,8 +11,9 @@ def admit_pod(api_server: ApiServer, deployment: dict[str, Any], *, level: str) 
     api_server.namespace(namespace, {"pod-security.kubernetes.io/enforce": level})
     template = deployment["spec"]["template"]
     spec = dict(template["spec"])
-    # The account is made with the real namespace; who admits the Pod is not its business.
+    # Account and class are made with the real platform; who admits the Pod is not its business.
     spec.pop("serviceAccountName", None)
+    spec.pop("priorityClassName", None)
     pod = {
         "apiVersion": "v1",
         "kind": "Pod",

@@ -4,7 +4,6 @@ import copy
 from typing import Any
 
 import pytest
-from pydantic import ValidationError
 
 from components import envoy_gateway, kgateway_objects, model_route
 from components.envoy_bootstrap import bootstrap, render
@@ -212,12 +211,6 @@ def test_a_grant_opens_only_the_services_of_the_routes() -> None:
     grant = found["grant-tenant-a"]
     assert grant["metadata"]["namespace"] == "tenant-a"
     assert grant["spec"]["to"] == [{"group": "", "kind": "Service", "name": "secret-agent"}]
-
-
-@pytest.mark.unit
-def test_envoy_takes_the_key_set_itself() -> None:
-    with pytest.raises(ValidationError, match="takes the key set itself"):
-        GatewayConfig(variant="envoy", jwt=REMOTE)
 
 
 @pytest.mark.unit

@@ -1,0 +1,72 @@
+"""Envoy asks the rate limit service before a request and tells it the tokens afterwards."""
+
+from typing import Any
+
+from components.envoy_clusters import dns_cluster, http2
+from components.ratelimit_config import LimitsConfig
+from components.ratelimit_rules import DOMAIN, entries
+
+LIMITS_CLUSTER = "ratelimit"
+SERVICE_HOST = "ratelimit.ai-gateway.svc.cluster.local"
+RESPONSE_METADATA = "agentic.response"
+_TYPE = "type.googleapis.com/envoy"
+
+
+def limit_filter(limits: LimitsConfig) -> dict[str, Any]:
+    """The HTTP filter; what it sends stands in the virtual host."""
+    seconds = f"{limits.timeout_milliseconds / 1000:g}s"
+    # A count that got lost would be a request for free, so another Pod of the service is tried.
+    retry = {
+        "retry_on": "connect-failure,refused-stream,reset,unavailable,internal,unknown",
+        "num_retries": 5,
+        "retry_back_off": {"base_interval": "0.02s", "max_interval": "0.3s"},
+    }
+    service = {"envoy_grpc": {"cluster_name": LIMITS_CLUSTER, "retry_policy": retry}}
+    return {
+        "name": "envoy.filters.http.ratelimit",
+        "typed_config": {
+            "@type": f"{_TYPE}.extensions.filters.http.ratelimit.v3.RateLimit",
+            "domain": DOMAIN,
+            "timeout": seconds,
+            "failure_mode_deny": limits.on_failure == "closed",
+            "status_on_error": {"code": "ServiceUnavailable"},
+            "enable_x_ratelimit_headers": "DRAFT_VERSION_03",
+            "rate_limit_service": {"transport_api_version": "V3", "grpc_service": service},
+        },
+    }
+
+
+def limit_cluster(limits: LimitsConfig) -> dict[str, Any]:
+    """The rate limit service; a Pod of it that fails is left out for a moment."""
+    cluster = dns_cluster(LIMITS_CLUSTER, ((SERVICE_HOST, limits.port),))
+    cluster["connect_timeout"] = "0.25s"
+    cluster["typed_extension_protocol_options"] = http2()
+    # Nobody is left to ask once all are left out.
+    cluster["outlier_detection"]["max_ejection_percent"] = 50
+    return cluster
+
+
+def limit_actions(limits: LimitsConfig) -> list[dict[str, Any]]:
+    """For each group of rules: one question, and for tokens one charge when the answer ended."""
+    found = []
+    for first in limits.groups:
+        actions = [_action(*entry) for entry in entries(first)]
+        if first.kind == "requests":
+            found.append({"actions": actions})
+        else:
+            found += _tokens(actions)
+    return found
+
+
+def _tokens(actions: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    spent = f"%DYNAMIC_METADATA({RESPONSE_METADATA}:total_tokens)%"
+    return [
+        {"actions": actions, "hits_addend": {"number": 0}},
+        {"actions": actions, "hits_addend": {"format": spent}, "apply_on_stream_done": True},
+    ]
+
+
+def _action(key: str, value: str | None, header: str) -> dict[str, Any]:
+    if value is not None:
+        return {"generic_key": {"descriptor_key": key, "descriptor_value": value}}
+    return {"request_headers": {"header_name": header, "descriptor_key": key}}
