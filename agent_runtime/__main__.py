@@ -38,9 +38,17 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("file", nargs="?", type=Path, help="default: AGENT_DOCUMENT")
     run.set_defaults(command=_run)
 
-    ingest = commands.add_parser("ingest", help="load text and Markdown files into a collection")
+    ingest = commands.add_parser(
+        "ingest", help="load txt, md, html, pdf and csv files into a collection"
+    )
     ingest.add_argument("--collection", required=True)
     ingest.add_argument("--tenant", required=True)
+    ingest.add_argument("--origin", default="files", help="name of this set of documents")
+    ingest.add_argument(
+        "--prune", action="store_true", help="delete documents of the origin that are not given"
+    )
+    ingest.add_argument("--max-megabytes", type=int, default=64, help="size of the largest file")
+    ingest.add_argument("--json", action="store_true", help="one JSON object on standard output")
     ingest.add_argument("paths", nargs="+", type=Path, metavar="PATH", help="file or folder")
     ingest.set_defaults(command=_ingest)
 
@@ -84,9 +92,18 @@ def _run(options: argparse.Namespace) -> int:
 
 
 def _ingest(options: argparse.Namespace) -> int:
-    from agent_runtime.knowledge.command import ingest
+    from agent_runtime.knowledge.command import IngestOptions, ingest
 
-    return asyncio.run(ingest(load_settings(), options.collection, options.tenant, options.paths))
+    wanted = IngestOptions(
+        options.collection,
+        options.tenant,
+        options.paths,
+        origin=options.origin,
+        prune=options.prune,
+        max_bytes=options.max_megabytes * 1_000_000,
+        as_json=options.json,
+    )
+    return asyncio.run(ingest(load_settings(), wanted))
 
 
 def _collections(options: argparse.Namespace) -> int:

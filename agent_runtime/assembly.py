@@ -19,7 +19,6 @@ from agent_runtime.memory.in_process import InProcessApprovals, NoShortTermMemor
 from agent_runtime.memory.long_term import MilvusLongTermMemory
 from agent_runtime.memory.ports import ShortTermMemory
 from agent_runtime.memory.session_store import SessionStore
-from agent_runtime.secret_file import SecretFile
 from agent_runtime.settings import Settings
 from agent_runtime.telemetry.metrics import Metrics
 from agent_runtime.telemetry.tracing import Tracing
@@ -77,10 +76,7 @@ def assemble(settings: Settings, document: AgentDocument, tools: tuple[Tool, ...
     namespace = settings.namespace or document.metadata.namespace
     tracing = Tracing(settings, name, namespace, dropped)
     client = ModelClient(settings, metrics)
-    token = SecretFile(settings.milvus_token_file) if settings.milvus_token_file else None
-    knowledge = MilvusLongTermMemory(
-        settings.milvus_url, token=token, dimension=settings.embedding_dimension
-    )
+    knowledge = MilvusLongTermMemory.from_settings(settings)
     registry = bind(
         tools,
         guard=AddressGuard(settings.allowed_hosts),

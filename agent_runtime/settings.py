@@ -57,10 +57,17 @@ class Settings(BaseSettings):
     redis_port: Annotated[int, Field(ge=1, le=65535)] | None = None
     redis_password_file: Path | None = None
     redis_tls: bool = False
+    redis_ca_file: Path | None = None
+    """Certificate authority of a store with TLS. Default: those of the system."""
     milvus_url: Annotated[str, Field(pattern=r"^https?://\S+$")] = (
         "http://milvus.ai-data.svc.cluster.local:19530"
     )
     milvus_token_file: Path | None = None
+    """`user:password` where the server asks for one."""
+    milvus_database: Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,254}$")] = "default"
+    """Database of the collections; a tenant under compliance rules has one of its own."""
+    milvus_ca_file: Path | None = None
+    """Certificate authority of a server with TLS (https://). Default: those of the system."""
 
     otlp_endpoint: Annotated[str, Field(pattern=r"^https?://\S+$")] | None = None
     """Default: spans are made but not sent."""
@@ -91,7 +98,33 @@ class Settings(BaseSettings):
 
     max_body_bytes: Annotated[int, Field(ge=1024)] = 1_048_576
     max_streams: Annotated[int, Field(ge=1)] = 200
-    """Requests served at once; more are told to come back."""
+    """Answers that this process has open to clients at once; more are told to come back. A run goes
+    on without its client, so this bounds connections, not work."""
+    max_runs: Annotated[int, Field(ge=1, le=10_000)] = 10
+    """Runs that this process works on at once; more wait in the queue for any replica."""
+    role: Literal["all", "api", "worker"] = "all"
+    """api: takes requests, works on none; worker: works, and answers only health and metrics."""
+    queue: Annotated[str, Field(pattern=r"^[A-Za-z0-9:_-]{1,128}$")] = "agent-task-queue"
+    """The Redis LIST of waiting runs. Agents that share a store need a queue each."""
+    max_queue: Annotated[int, Field(ge=1)] = 10_000
+    """Waiting runs beyond which new ones are refused with 429."""
+    outbox: bool = False
+    """Whether runs that wait or end are also listed for a mirror of them elsewhere."""
+    on_busy: Literal["enqueue", "reject", "interrupt", "rollback"] = "enqueue"
+    """What becomes of a request whose session has an unfinished run, unless the request says."""
+    lease_seconds: Annotated[float, Field(ge=1, le=300)] = 15
+    """A worker that is silent for so long is taken for dead, and its runs for lost."""
+    max_attempts: Annotated[int, Field(ge=1, le=20)] = 3
+    """Workers that may be lost with a run before it fails."""
+    run_seconds: Annotated[int, Field(ge=10, le=31_536_000)] = 3600
+    """How long a run that ended can still be read."""
+    context_tokens: Annotated[int, Field(ge=256)] | None = None
+    """What the model can read at once; near it a conversation is summed up. Default: only once the
+    model refuses a conversation as too long."""
+    development: bool = False
+    """Allows settings that no Pod in production may have."""
+    fault: Annotated[str, Field(pattern=r"^[a-z]+\.[a-z]+(:[0-9]+)?$")] | None = None
+    """Development only: kill this process at that point, to prove that nothing is lost there."""
     drain_seconds: Annotated[float, Field(ge=0, le=3600)] = 28
     """Time that running requests get after SIGTERM."""
 

@@ -12,6 +12,7 @@ from agents.api_tool import (
     OpenApiTool,
     OpenApiToolSpec,
 )
+from agents.memory_tool import MemoryTool
 from agents.model import DocumentModel, Duration, seconds
 from agents.remote_tool import (
     AgentTool,
@@ -192,7 +193,7 @@ class HumanTool(HumanToolSpec):
 
 Authored = ApiTool | OpenApiTool | RetrievalTool | CodeTool | HumanTool | McpTool | AgentTool
 """What an author can write."""
-Tool = Authored | McpFunctionTool
+Tool = Authored | McpFunctionTool | MemoryTool
 """What a model can be offered; openapi and mcp tools stand for several functions."""
 TOOL_TYPES: dict[
     str,

@@ -21,7 +21,7 @@ class PaddedEmbedder:
     """The embedding model behind the gateway."""
 
     def __init__(self, settings: Settings, client: ModelClient, tracing: Tracing) -> None:
-        self._model = settings.embedding_model
+        self.model = settings.embedding_model
         self._dimension = settings.embedding_dimension
         self._client = client
         self._tracing = tracing
@@ -32,7 +32,7 @@ class PaddedEmbedder:
 
     async def embed_all(self, texts: Sequence[str]) -> list[list[float]]:
         """One vector for each text. Raises RequestError."""
-        attributes = {names.REQUEST_MODEL: self._model, names.OBSERVATION_TYPE: "embedding"}
-        with self._tracing.span(f"embeddings {self._model}", "embeddings", attributes):
-            vectors = await self._client.embed(self._model, texts)
+        attributes = {names.REQUEST_MODEL: self.model, names.OBSERVATION_TYPE: "embedding"}
+        with self._tracing.span(f"embeddings {self.model}", "embeddings", attributes):
+            vectors = await self._client.embed(self.model, texts)
         return [padded(vector, self._dimension) for vector in vectors]

@@ -1,24 +1,20 @@
 """Long-term memory in Milvus: passages with their meaning, each tenant's apart."""
 
-import asyncio
 import re
-import threading
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from typing import Any, TypeVar
+from collections.abc import Sequence
+from typing import Any
 
-from agent_runtime.memory.milvus_schema import collection_schema, index_params
-from agent_runtime.memory.ports import Hit, MemoryUnavailableError, Passage
-from agent_runtime.secret_file import SecretFile, SecretUnavailableError
+from agent_runtime.memory.milvus import CALL_SECONDS, Milvus, MilvusAddress
+from agent_runtime.memory.milvus_schema import make_collection
+from agent_runtime.memory.ports import Hit, Metadata, Passage
+from agent_runtime.memory.tenant_filter import tenant_filter
+from agent_runtime.secret_file import SecretFile
+from agent_runtime.settings import Settings
 from agent_runtime.telemetry.tracing import trace_id
 
-CALL_SECONDS = 10.0
-_FIELDS = ["content", "metadata"]
-_TENANT = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
-"""What may stand in a filter; Milvus Lite knows no filter parameters, so this is the guard."""
-_THREADS = 4
-
-T = TypeVar("T")
+_FOUND = ["content", "metadata"]
+_PAGE = 1000
+"""Rows of one query; Milvus allows 16,384."""
 
 
 def collection_name(name: str) -> str:
@@ -27,148 +23,186 @@ def collection_name(name: str) -> str:
 
 
 class MilvusLongTermMemory:
-    """Connects with its first call; every search and write names its tenant."""
+    """Every search, write and deletion names its tenant; there is no other way in."""
 
-    def __init__(self, url: str, *, token: SecretFile | None, dimension: int) -> None:
-        self._url = url
-        self._token = token
+    def __init__(self, address: MilvusAddress, *, dimension: int) -> None:
+        self._milvus = Milvus(address)
+        self._milvus.on_failure = self._forget_loaded
         self._dimension = dimension
-        self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="milvus")
-        self._connecting = threading.Lock()
-        self._client: Any = None
-        self._ready: set[str] = set()
+        self._loaded: set[str] = set()
+
+    @classmethod
+    def from_settings(cls, settings: Settings) -> "MilvusLongTermMemory":
+        """The store that the environment names; nothing is connected yet."""
+        token = SecretFile(settings.milvus_token_file) if settings.milvus_token_file else None
+        address = MilvusAddress(
+            settings.milvus_url,
+            token=token,
+            database=settings.milvus_database,
+            ca_file=settings.milvus_ca_file,
+        )
+        return cls(address, dimension=settings.embedding_dimension)
 
     async def search(
-        self, collection: str, vector: list[float], *, tenant: str, top_k: int
+        self,
+        collection: str,
+        vector: list[float],
+        *,
+        tenant: str,
+        top_k: int,
+        only: Metadata | None = None,
     ) -> list[Hit]:
         """The nearest passages of the tenant, best first."""
-        if not _TENANT.fullmatch(tenant):
-            raise ValueError("a search needs a tenant of letters, digits and . _ -")
+        where = tenant_filter(tenant, only)
         request_id = trace_id()
 
-        def run() -> list[Hit]:
-            name = self._loaded(collection)
-            found = self._connected().search(
-                name,
+        def run(client: Any) -> list[Hit]:
+            found = client.search(
+                self._ready(client, collection),
                 data=[vector],
                 anns_field="embedding",
                 limit=top_k,
-                filter=f'tenant_id == "{tenant}"',
+                filter=where,
                 search_params={"metric_type": "COSINE", "params": {"ef": max(64, top_k)}},
-                output_fields=_FIELDS,
+                output_fields=_FOUND,
                 timeout=CALL_SECONDS,
                 client_request_id=request_id,
             )
             return [_hit(each) for each in found[0]]
 
-        return await self._in_thread(run)
+        return await self._milvus.run(run)
 
     async def store(self, collection: str, passages: Sequence[Passage]) -> int:
         """Write passages, over those of the same id; the number written."""
+        for tenant in {each.tenant for each in passages}:
+            tenant_filter(tenant)
         rows = [
             {
                 "id": each.id,
                 "content": each.content,
                 "embedding": each.embedding,
-                "metadata": {
-                    "document": each.document,
-                    "title": each.title,
-                    "language": each.language,
-                    "chunk": each.chunk,
-                },
+                "metadata": dict(each.metadata),
                 "tenant_id": each.tenant,
             }
             for each in passages
         ]
 
-        def run() -> int:
-            name = self._ensured(collection)
-            self._connected().upsert(name, rows, timeout=CALL_SECONDS)
+        def run(client: Any) -> int:
+            make_collection(client, collection_name(collection), self._dimension)
+            client.upsert(self._ready(client, collection), rows, timeout=CALL_SECONDS)
             return len(rows)
 
-        return await self._in_thread(run)
+        return await self._milvus.run(run) if rows else 0
+
+    async def known(self, collection: str, ids: Sequence[str], *, tenant: str) -> set[str]:
+        """Those of `ids` that the tenant has."""
+        where = tenant_filter(tenant, ids=ids)
+
+        def run(client: Any) -> set[str]:
+            if not ids or not client.has_collection(
+                collection_name(collection), timeout=CALL_SECONDS
+            ):
+                return set()
+            name = self._ready(client, collection)
+            rows = client.query(
+                name, filter=where, output_fields=["id"], limit=len(ids), timeout=CALL_SECONDS
+            )
+            return {str(row["id"]) for row in rows}
+
+        return await self._milvus.run(run)
+
+    async def listed(
+        self, collection: str, *, tenant: str, only: Metadata
+    ) -> list[tuple[str, Metadata]]:
+        """Ids and metadata of all passages of the tenant with these values."""
+        where = tenant_filter(tenant, only)
+
+        def run(client: Any) -> list[tuple[str, Metadata]]:
+            name = self._ready(client, collection)
+            pages = client.query_iterator(
+                name,
+                filter=where,
+                output_fields=["id", "metadata"],
+                batch_size=_PAGE,
+                timeout=CALL_SECONDS,
+            )
+            try:
+                rows: list[tuple[str, Metadata]] = []
+                while page := pages.next():
+                    rows += [(str(row["id"]), dict(row["metadata"])) for row in page]
+            finally:
+                pages.close()
+            return rows
+
+        return await self._milvus.run(run)
+
+    async def remove(
+        self,
+        collection: str,
+        ids: Sequence[str],
+        *,
+        tenant: str,
+        only: Metadata | None = None,
+    ) -> int:
+        """Delete passages of the tenant; the number that were there."""
+        where = tenant_filter(tenant, only, ids)
+
+        def run(client: Any) -> int:
+            name = self._ready(client, collection)
+            found = client.query(
+                name, filter=where, output_fields=["id"], limit=len(ids), timeout=CALL_SECONDS
+            )
+            if found:
+                client.delete(name, filter=where, timeout=CALL_SECONDS)
+            return len(found)
+
+        return await self._milvus.run(run) if ids else 0
 
     async def ensure(self, collection: str) -> None:
         """Make the collection as the architecture writes it, unless it is there."""
-        await self._in_thread(lambda: self._ensured(collection))
+
+        def run(client: Any) -> None:
+            make_collection(client, collection_name(collection), self._dimension)
+            self._ready(client, collection)
+
+        await self._milvus.run(run)
 
     async def collections(self) -> dict[str, int]:
         """Each collection with its number of passages."""
 
-        def run() -> dict[str, int]:
-            client = self._connected()
+        def run(client: Any) -> dict[str, int]:
             names = sorted(client.list_collections(timeout=CALL_SECONDS))
             return {
                 each: int(client.get_collection_stats(each, timeout=CALL_SECONDS)["row_count"])
                 for each in names
             }
 
-        return await self._in_thread(run)
+        return await self._milvus.run(run)
 
     async def warm(self) -> None:
         """Pay for the client's import and connection before the first question does."""
-        await self._in_thread(self._connected)
+        await self._milvus.run(lambda _: None)
 
     def close(self) -> None:
-        self._threads.shutdown(wait=False, cancel_futures=True)
-        if self._client is not None:
-            self._client.close()
+        self._milvus.close()
 
-    async def _in_thread(self, call: Callable[[], T]) -> T:
-        return await asyncio.get_running_loop().run_in_executor(
-            self._threads, lambda: _reported(call)
-        )
-
-    def _connected(self) -> Any:
-        from pymilvus import MilvusClient
-
-        with self._connecting:
-            if self._client is None:
-                token = self._token.read() if self._token else ""
-                self._client = MilvusClient(uri=self._url, token=token, timeout=CALL_SECONDS)
-        return self._client
-
-    def _ensured(self, collection: str) -> str:
-        name = collection_name(collection)
-        client = self._connected()
-        if not client.has_collection(name, timeout=CALL_SECONDS):
-            schema = collection_schema(client, self._dimension)
-            properties = {"partitionkey.isolation": True}
-            client.create_collection(
-                name,
-                schema=schema,
-                index_params=index_params(client),
-                properties=properties,
-                timeout=CALL_SECONDS,
-            )
-        return self._loaded(collection)
-
-    def _loaded(self, collection: str) -> str:
+    def _ready(self, client: Any, collection: str) -> str:
         """Milvus Lite gives collections back "released" after a restart, so load before use."""
         name = collection_name(collection)
-        if name not in self._ready:
-            self._connected().load_collection(name, timeout=CALL_SECONDS)
-            self._ready.add(name)
+        if name not in self._loaded:
+            client.load_collection(name, timeout=CALL_SECONDS)
+            self._loaded.add(name)
         return name
 
-
-def _reported(call: Callable[[], T]) -> T:
-    from grpc import RpcError
-    from pymilvus.exceptions import MilvusException
-
-    try:
-        return call()
-    except (MilvusException, RpcError, SecretUnavailableError) as error:
-        raise MemoryUnavailableError(f"vector store: {type(error).__name__}") from error
+    def _forget_loaded(self) -> None:
+        self._loaded.clear()
 
 
 def _hit(found: dict[str, Any]) -> Hit:
     entity = found["entity"]
-    about = entity.get("metadata") or {}
-    return Hit(
-        content=str(entity["content"]),
-        document=str(about.get("document", "")),
-        title=str(about.get("title", "")),
-        chunk=int(about.get("chunk", 0)),
-        score=float(found["distance"]),
-    )
+    about = {
+        str(key): value
+        for key, value in (entity.get("metadata") or {}).items()
+        if isinstance(value, str | int)
+    }
+    return Hit(str(found["id"]), str(entity["content"]), float(found["distance"]), about)

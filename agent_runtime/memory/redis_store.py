@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
@@ -27,15 +28,24 @@ class _PasswordFile(CredentialProvider):
         return (self._secret.read(),)
 
 
-def connect(host: str, port: int, *, password: SecretFile | None, tls: bool) -> "Redis":
-    """A client that connects with its first command."""
+def connect(
+    host: str,
+    port: int,
+    *,
+    password: SecretFile | None,
+    tls: bool,
+    ca_file: Path | None = None,
+    answer_seconds: float = ANSWER_SECONDS,
+) -> "Redis":
+    """A client that connects with its first command, and waits `answer_seconds` for an answer."""
     return Redis(
         host=host,
         port=port,
         ssl=tls,
+        ssl_ca_certs=str(ca_file) if tls and ca_file else None,
         credential_provider=_PasswordFile(password) if password else None,
         socket_connect_timeout=CONNECT_SECONDS,
-        socket_timeout=ANSWER_SECONDS,
+        socket_timeout=answer_seconds,
         retry=Retry(FullJitterBackoff(cap=0.5, base=0.05), _RETRIES),
         health_check_interval=30,
     )

@@ -35,6 +35,10 @@ class RedisShortTermMemory:
             pipe.expire(_name(key), self._ttl)
             await pipe.execute()
 
+    async def delete(self, key: SessionKey) -> bool:
+        async with reported():
+            return bool(await self._redis.delete(_name(key)))
+
 
 def _name(key: SessionKey) -> str:
     """The session stands last and is the only part that may hold a colon."""

@@ -6,7 +6,11 @@ from typing import Any, Protocol
 
 from agent_runtime.agent.state import Source
 from agent_runtime.errors import RequestError
-from agent_runtime.memory.ports import LongTermMemory, MemoryUnavailableError
+from agent_runtime.memory.ports import (
+    KnowledgeRequiredError,
+    LongTermMemory,
+    MemoryUnavailableError,
+)
 from agent_runtime.tools.port import CallContext, ToolResult
 from agents.tool import RetrievalTool
 
@@ -36,14 +40,21 @@ class Retrieval:
         query = str(arguments["query"])[:MAX_QUERY_CHARACTERS]
         config = self._tool.config
         try:
-            async with asyncio.timeout(self._tool.timeout_seconds):
+            async with asyncio.timeout(context.seconds(self._tool.timeout_seconds)):
                 vector = await self._embedder.embed(query)
                 hits = await self._memory.search(
-                    config.collection, vector, tenant=context.tenant, top_k=config.top_k
+                    config.collection,
+                    vector,
+                    tenant=context.tenant,
+                    top_k=config.top_k,
+                    # facts that other people told the agent may lie in the same collection
+                    only={"kind": "document"},
                 )
         except (MemoryUnavailableError, RequestError, TimeoutError) as error:
             fields = {"tool": self._tool.name, "reason": str(error) or type(error).__name__}
             _log.warning("search failed", extra={"fields": fields})
+            if config.on_unavailable == "fail":
+                raise KnowledgeRequiredError(self._tool.name) from error
             text = "the document search is down; this does not mean that nothing was found"
             return ToolResult(text, error=True, degraded=f"retrieval:{self._tool.name}")
         kept = [hit for hit in hits if hit.score >= config.min_score]

@@ -1,5 +1,6 @@
 """The data plane's real parts, one of each for all tests here, on free loopback ports."""
 
+import os
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -37,3 +38,10 @@ def milvus(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workload]:
 def collection() -> str:
     """A collection that no other test uses."""
     return f"support-{uuid.uuid4().hex[:8]}"
+
+
+@pytest.fixture(scope="session")
+def milvus_url(request: pytest.FixtureRequest) -> str:
+    """A Milvus server from the environment variable MILVUS_URL, else Milvus Lite."""
+    given = os.environ.get("MILVUS_URL")
+    return given or str(request.getfixturevalue("milvus").url)

@@ -9,7 +9,8 @@ import httpx
 import pytest
 from pymilvus import DataType, MilvusClient
 
-from agent_runtime.knowledge.command import collections, ingest
+from agent_runtime.knowledge import command
+from agent_runtime.knowledge.command import IngestOptions, collections
 from agent_runtime.memory.long_term import collection_name
 from agent_runtime.memory.milvus_schema import index_params
 from agent_runtime.settings import Settings
@@ -49,6 +50,10 @@ language: en
 To reset a forgotten password open the login page and choose reset password.
 """
 REFUNDS = "# Refunds\n\nA refund is paid within ten days after the goods came back.\n"
+
+
+async def ingest(settings: Settings, collection: str, tenant: str, paths: list[Path]) -> int:
+    return await command.ingest(settings, IngestOptions(collection, tenant, paths))
 
 
 @pytest.fixture(scope="module")
