@@ -8,13 +8,20 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 RESOLVE_SECONDS = 5.0
+SCHEMES = ("http", "https", "grpc", "grpcs")
 
 IPAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
 Resolver = Callable[[str, int], Awaitable[list[str]]]
 
 _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
-_METADATA = frozenset(
-    ipaddress.ip_address(text) for text in ("169.254.169.254", "fd00:ec2::254", "100.100.100.200")
+_METADATA = tuple(
+    ipaddress.ip_network(text)
+    for text in (
+        "169.254.0.0/16",  # AWS, Google and Azure machines; Pod identity and task credentials
+        "fd00:ec2::/32",  # the same services of AWS over IPv6
+        "100.100.100.200/32",  # Alibaba
+        "168.63.129.16/32",  # Azure's wire server, a public address
+    )
 )
 
 
@@ -35,8 +42,8 @@ class PinnedAddress:
 class AddressGuard:
     """Lets tools call public hosts over https, and cluster hosts that are on the list.
 
-    A listed host may resolve to private or loopback addresses, over http too. Link-local and
-    metadata addresses are refused for every host.
+    A listed host (`name`, or `name:port` for that port alone) may resolve to private or loopback
+    addresses, over http too. Link-local and metadata addresses are refused for every host.
     """
 
     def __init__(self, allowed_hosts: Iterable[str], *, resolver: Resolver | None = None) -> None:
@@ -45,20 +52,16 @@ class AddressGuard:
 
     async def check(self, url: str) -> PinnedAddress:
         """The one address to connect to, resolved once. Raises ForbiddenAddressError."""
-        parts = urlsplit(url)
-        host = (parts.hostname or "").lower().rstrip(".")
-        if parts.scheme not in ("http", "https") or not host or "@" in parts.netloc:
-            raise ForbiddenAddressError("only plain http and https URLs can be called")
-        port = parts.port or (443 if parts.scheme == "https" else 80)
-        listed = host in self._allowed
-        if not listed and (parts.scheme, port) != ("https", 443):
+        scheme, host, port = _parts(url)
+        listed = host in self._allowed or f"{host}:{port}" in self._allowed
+        if not listed and (_encrypted(scheme), port) != (True, 443):
             raise ForbiddenAddressError(
                 f"host {host!r} is not on the list of cluster hosts, so only https on port 443"
             )
         addresses = await self._addresses(host, port)
         for address in addresses:
             _check(host, address, listed=listed)
-        return PinnedAddress(host, port, parts.scheme, str(addresses[0]))
+        return PinnedAddress(host, port, scheme, str(addresses[0]))
 
     async def _addresses(self, host: str, port: int) -> list[IPAddress]:
         try:
@@ -72,10 +75,27 @@ class AddressGuard:
         return addresses
 
 
+def _parts(url: str) -> tuple[str, str, int]:
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:
+        raise ForbiddenAddressError("this is no URL that can be called") from None
+    host = (parts.hostname or "").lower().rstrip(".")
+    if parts.scheme not in SCHEMES or not host or "@" in parts.netloc or "\\" in url:
+        raise ForbiddenAddressError("only plain http and https URLs can be called")
+    return parts.scheme, host, port or (443 if _encrypted(parts.scheme) else 80)
+
+
+def _encrypted(scheme: str) -> bool:
+    return scheme in ("https", "grpcs")
+
+
 def _check(host: str, address: IPAddress, *, listed: bool) -> None:
     """Refuse the address itself and every IPv4 address that it carries inside."""
     for each in (address, *_embedded(address)):
-        barred = each in _METADATA or each.is_link_local or each.is_multicast or each.is_unspecified
+        metadata = any(each in network for network in _METADATA)
+        barred = metadata or each.is_link_local or each.is_multicast or each.is_unspecified
         if barred:
             raise ForbiddenAddressError(f"host {host!r} resolves to {each}, which is never called")
         if not listed and not each.is_global:

@@ -1,5 +1,7 @@
 """What the graph knows of a tool, whatever its type."""
 
+import asyncio
+import hashlib
 import json
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -22,6 +24,25 @@ class CallContext:
     call_id: str
     answer: str = ""
     """What a person said, where the call waited for one."""
+    session: str = ""
+    deadline: float | None = None
+    """Event-loop time at which every call ends, whatever its own limit."""
+    tokens_left: int | None = None
+    """What is left of the run's budget; handed on to other agents."""
+    chain: tuple[str, ...] = ()
+    """Agents that asked each other down to this call, the own one last: `namespace/name`."""
+    key: str = ""
+    """Idempotency key. Default: run and call."""
+
+    @property
+    def idempotency_key(self) -> str:
+        return self.key or f"{self.run_id}:{self.call_id}"
+
+    def seconds(self, limit: float) -> float:
+        """`limit`, or what is left until the deadline if that is less."""
+        if self.deadline is None:
+            return limit
+        return min(limit, max(0.0, self.deadline - asyncio.get_running_loop().time()))
 
 
 @dataclass(frozen=True)
@@ -42,7 +63,16 @@ class BoundTool(Protocol):
     @property
     def tool(self) -> Tool: ...
 
-    async def call(self, arguments: dict[str, Any], context: CallContext) -> ToolResult: ...
+    async def call(self, arguments: dict[str, Any], context: CallContext) -> ToolResult:
+        """The result, an error among them; raises TransientToolError where trying again is safe,
+        and RequestError where the request as a whole must fail. Cancelling ends the call."""
+        ...
+
+
+def version_of(tool: Tool) -> str:
+    """Changes with anything that the tool's author (or its server) says about it."""
+    text = json.dumps(tool.model_dump(mode="json", by_alias=True), sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def as_data(name: str, result: ToolResult) -> str:

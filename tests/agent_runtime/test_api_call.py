@@ -14,7 +14,8 @@ from starlette.responses import JSONResponse, RedirectResponse, Response, Stream
 from starlette.routing import Route
 
 from agent_runtime.tools.address_guard import AddressGuard
-from agent_runtime.tools.api_call import ApiCall, tool_http_client
+from agent_runtime.tools.api_call import ApiCall
+from agent_runtime.tools.guarded_http import tool_http_client
 from agent_runtime.tools.port import CallContext, ToolResult, TransientToolError, as_data
 from agents.tool import ApiTool
 from tests.harness.http_server import serving
@@ -85,8 +86,8 @@ async def bound(
 ) -> AsyncIterator[ApiCall]:
     config = {"endpoint": endpoint, **more.pop("config", {})}
     tool = ApiTool.model_validate({"name": "a-tool", "type": "api", "config": config, **more})
-    async with tool_http_client() as http:
-        yield ApiCall(tool, guard=AddressGuard([allowed]), http=http, secrets_dir=secrets)
+    async with tool_http_client(AddressGuard([allowed])) as http:
+        yield ApiCall(tool, http=http, secrets_dir=secrets)
 
 
 async def call(endpoint: str, arguments: dict[str, Any], **more: Any) -> ToolResult:
@@ -167,9 +168,9 @@ async def test_the_checked_address_is_used_and_the_host_is_still_named(
     tool = ApiTool.model_validate(
         {"name": "t", "type": "api", "config": {"endpoint": f"http://tickets.svc:{port}/x"}}
     )
-    async with tool_http_client() as http:
-        guard = AddressGuard(["tickets.svc"], resolver=resolve)
-        made = ApiCall(tool, guard=guard, http=http, secrets_dir=Path("/nowhere"))
+    guard = AddressGuard(["tickets.svc"], resolver=resolve)
+    async with tool_http_client(guard) as http:
+        made = ApiCall(tool, http=http, secrets_dir=Path("/nowhere"))
         assert not (await made.call({}, WHO)).error
     assert service.last["headers"]["host"] == f"tickets.svc:{port}"
     assert len(answers) == 1

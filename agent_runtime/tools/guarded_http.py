@@ -1,0 +1,87 @@
+"""An HTTP client that connects only to addresses which the guard has checked."""
+
+from collections.abc import Awaitable, Callable
+
+import httpx
+
+from agent_runtime.tools.address_guard import AddressGuard, PinnedAddress
+
+CONNECT_SECONDS = 5.0
+MAX_POOLS = 64
+
+
+class GuardedTransport(httpx.AsyncBaseTransport):
+    """Checks every request, those after a redirect too, and connects to the checked address.
+
+    Each host has its own connections: they are kept by address, and a connection that proved to be
+    one host must not carry requests for another one at the same address.
+    """
+
+    def __init__(self, guard: AddressGuard) -> None:
+        self._guard = guard
+        self._pools: dict[tuple[str, int], httpx.AsyncHTTPTransport] = {}
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        pinned = await self._guard.check(str(request.url))
+        headers = request.headers.copy()
+        headers["host"] = request.url.netloc.decode("ascii")
+        moved = httpx.Request(
+            request.method,
+            request.url.copy_with(host=pinned.address),
+            headers=headers,
+            stream=request.stream,
+            extensions={**request.extensions, "sni_hostname": pinned.host},
+        )
+        return await (await self._pool(pinned)).handle_async_request(moved)
+
+    async def _pool(self, pinned: PinnedAddress) -> httpx.AsyncHTTPTransport:
+        key = (pinned.host, pinned.port)
+        pool = self._pools.pop(key, None) or httpx.AsyncHTTPTransport(trust_env=False)
+        self._pools[key] = pool
+        if len(self._pools) > MAX_POOLS:
+            await self._pools.pop(next(iter(self._pools))).aclose()
+        return pool
+
+    async def aclose(self) -> None:
+        for pool in self._pools.values():
+            await pool.aclose()
+        self._pools.clear()
+
+
+def tool_http_client(guard: AddressGuard) -> httpx.AsyncClient:
+    """The client of all tools; proxies from the environment would go around the guard."""
+    return httpx.AsyncClient(
+        transport=GuardedTransport(guard),
+        timeout=httpx.Timeout(None, connect=CONNECT_SECONDS, pool=CONNECT_SECONDS),
+        trust_env=False,
+        follow_redirects=False,
+    )
+
+
+async def limited(response: httpx.Response, limit: int) -> tuple[bytes, bool]:
+    """The body up to `limit` bytes, and whether that was all of it."""
+    body = bytearray()
+    async for part in response.aiter_bytes():
+        body += part
+        if len(body) > limit:
+            return bytes(body[:limit]), False
+    return bytes(body), True
+
+
+async def following(
+    send: Callable[[httpx.URL], Awaitable[httpx.Response]], url: httpx.URL, hops: int
+) -> httpx.Response:
+    """The answer after at most `hops` redirects; `send` is given each address in turn."""
+    while True:
+        response = await send(url)
+        target = response.headers.get("location", "")
+        if not (response.is_redirect and target and hops > 0):
+            return response
+        hops -= 1
+        await response.aclose()
+        url = url.join(target)
+
+
+def same_host(one: httpx.URL, other: httpx.URL) -> bool:
+    """Whether a credential for `other` may be sent to `one`."""
+    return (one.scheme, one.host, one.port) == (other.scheme, other.host, other.port)
