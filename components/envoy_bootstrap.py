@@ -8,8 +8,8 @@ import yaml
 from components.envoy_admin import admin, admin_cluster, status_listener
 from components.envoy_clusters import TRACES_CLUSTER, backend_clusters, traces_cluster, url_cluster
 from components.envoy_filters import IDENTITY_HEADERS, ISSUER_CLUSTER, http_filters
-from components.envoy_hosted import hosted_clusters
-from components.envoy_limits import limit_actions, limit_cluster
+from components.envoy_hosted import hosted_clusters, hosted_listeners, internal_listeners
+from components.envoy_limits import count_requests, limit_cluster
 from components.envoy_replies import access_log, local_replies
 from components.envoy_routes import virtual_host
 from components.gateway_config import GATEWAY_NAME, GatewayConfig
@@ -41,7 +41,7 @@ def bootstrap(
     ValueError: nobody could be authenticated, or a key is one that can't work.
     """
     check_credentials(config, api_keys=api_keys, jwks=jwks)
-    clusters = [*backend_clusters(routes), *hosted_clusters(routes, provider_keys or {})]
+    clusters = [*backend_clusters(routes), *hosted_clusters(routes)]
     if config.jwt and config.jwt.jwks_url:
         clusters.append(url_cluster(ISSUER_CLUSTER, config.jwt.jwks_url))
     if config.limits:
@@ -56,10 +56,15 @@ def bootstrap(
     if config.tls and config.tls.issuer:
         listeners.append(_listener("public-tls", TLS_PORT, manager, config, socket=_tls()))
     listeners.append(status_listener(_address(STATUS_PORT)))
+    doors = hosted_listeners(routes, provider_keys or {}, max_bytes=config.max_request_bytes)
     return {
+        **({"bootstrap_extensions": [internal_listeners()]} if doors else {}),
         "node": {"id": GATEWAY_NAME, "cluster": GATEWAY_NAME},
         "admin": admin(),
-        "static_resources": {"listeners": listeners, "clusters": [*clusters, admin_cluster()]},
+        "static_resources": {
+            "listeners": [*listeners, *doors],
+            "clusters": [*clusters, admin_cluster()],
+        },
         "overload_manager": _overload(),
     }
 
@@ -154,7 +159,7 @@ def _address(port: int) -> dict[str, Any]:
 def _connection_manager(config: GatewayConfig, routes: RouteTable) -> dict[str, Any]:
     host = virtual_host(routes)
     if config.limits:
-        host["rate_limits"] = limit_actions(config.limits)
+        count_requests(host, config.limits)
     mutations: list[dict[str, Any]] = [{"remove": header} for header in IDENTITY_HEADERS]
     # Envoy obeys these from anybody: nine retries of a tool call, or a timeout of an hour.
     mutations.append({"remove_on_match": {"key_matcher": {"prefix": "x-envoy-"}}})

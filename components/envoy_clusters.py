@@ -112,7 +112,7 @@ def dns_cluster(name: str, places: tuple[tuple[str, int], ...]) -> dict[str, Any
         "connect_timeout": "2s",
         "cluster_type": {"name": "envoy.clusters.dns", "typed_config": _BY_NAME},
         "load_assignment": {"cluster_name": name, "endpoints": [{"lb_endpoints": endpoints}]},
-        "typed_extension_protocol_options": http1(),
+        "typed_extension_protocol_options": _http1(),
         "circuit_breakers": {"thresholds": [_thresholds()]},
         "outlier_detection": {
             "consecutive_5xx": 5,
@@ -132,14 +132,13 @@ def _endpoint(host: str, port: int) -> dict[str, Any]:
 _PROTOCOL = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
 
 
-def http1(filters: list[dict[str, Any]] | None = None) -> dict[str, Any]:
-    """HTTP/1.1 to the backend; `filters` work on each attempt after a backend was chosen."""
+def _http1() -> dict[str, Any]:
     options = {
         "@type": f"{_TYPE}.extensions.upstreams.http.v3.HttpProtocolOptions",
         "common_http_protocol_options": {"idle_timeout": _UPSTREAM_IDLE},
         "explicit_http_config": {"http_protocol_options": {}},
     }
-    return {_PROTOCOL: options | ({"http_filters": filters} if filters else {})}
+    return {_PROTOCOL: options}
 
 
 def http2() -> dict[str, Any]:

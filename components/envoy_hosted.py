@@ -1,10 +1,15 @@
-"""Envoy clusters of hosted models: each attempt is rewritten for the provider it goes to."""
+"""Hosted models in Envoy: a door inside the proxy that rewrites what goes through for a provider.
+
+A request that moves on along a chain of clusters passes no filters again, and a provider wants
+another model name, path, host and key than the platform's own backends. So each hosted model is a
+listener inside the process: the chain's cluster leads there, and its filters know the provider.
+"""
 
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from components.envoy_clusters import dns_cluster, hosted_cluster_name, http1, verified_tls
+from components.envoy_clusters import dns_cluster, hosted_cluster_name, verified_tls
 from inference.provider import HostedModel, Provider
 from inference.routing import ModelRoute, RouteTable
 
@@ -13,59 +18,127 @@ _TYPE = "type.googleapis.com/envoy"
 
 _REWRITE = """
 function envoy_on_request(handle)
-  local headers = handle:headers()
-  local path = headers:get(":path") or ""
-  headers:replace(":path", "{path}" .. path:gsub("^/v1", "", 1))
-  headers:replace(":authority", "{host}")
   local body = handle:body()
   if body then
     local text = with_string(body:getBytes(0, body:length()), "model", "{model}")
-    headers:replace("content-length", tostring(body:setBytes(text)))
+    handle:headers():replace("content-length", tostring(body:setBytes(text)))
   end
+  local headers = handle:headers()
+  local rest = (headers:get(":path") or ""):gsub("^/v1", "", 1)
+  headers:replace(":path", "{path}" .. rest)
 end
 """
 
+_PRIVATE = ("x-tenant-id", "x-user-id", "x-model-id", "x-forwarded-for", "x-forwarded-proto")
+"""What a provider has no business with; Envoy's own headers go by their prefix."""
 
-def hosted_clusters(routes: RouteTable, keys: Mapping[str, str]) -> list[dict[str, Any]]:
-    """One for each hosted model of each route; `keys` is provider → API key."""
+
+def hosted_clusters(routes: RouteTable) -> list[dict[str, Any]]:
+    """Two for each hosted model: the door, and the provider behind it."""
+    found = []
+    for route, hosted, provider in _each(routes):
+        name = hosted_cluster_name(route, hosted)
+        found.append(_door(name))
+        behind = dns_cluster(_behind(name), ((provider.address, provider.port),))
+        if provider.tls:
+            behind["transport_socket"] = verified_tls(provider.address)
+        found.append(behind)
+    return found
+
+
+def hosted_listeners(
+    routes: RouteTable, keys: Mapping[str, str], *, max_bytes: int
+) -> list[dict[str, Any]]:
+    """The doors; `keys` is provider → API key."""
     return [
-        _cluster(route, hosted, routes.providers[hosted.provider], keys.get(hosted.provider))
+        _listener(hosted_cluster_name(route, hosted), hosted, provider, keys, max_bytes)
+        for route, hosted, provider in _each(routes)
+    ]
+
+
+def internal_listeners() -> dict[str, Any]:
+    """The extension without which Envoy knows no listener inside the process."""
+    kind = f"{_TYPE}.extensions.bootstrap.internal_listener.v3.InternalListener"
+    return {"name": "envoy.bootstrap.internal_listener", "typed_config": {"@type": kind}}
+
+
+def _each(routes: RouteTable) -> list[tuple[ModelRoute, HostedModel, Provider]]:
+    return [
+        (route, hosted, routes.providers[hosted.provider])
         for route in routes.models
         for hosted in route.hosted
     ]
 
 
-def _cluster(
-    route: ModelRoute, hosted: HostedModel, provider: Provider, key: str | None
+def _behind(name: str) -> str:
+    return f"{name}/api"
+
+
+def _door(name: str) -> dict[str, Any]:
+    cluster = dns_cluster(name, ())
+    del cluster["cluster_type"]
+    address = {"envoy_internal_address": {"server_listener_name": name}}
+    endpoints = [{"lb_endpoints": [{"endpoint": {"address": address}}]}]
+    placed = {"cluster_name": name, "endpoints": endpoints}
+    return cluster | {"type": "STATIC", "load_assignment": placed}
+
+
+def _listener(
+    name: str,
+    hosted: HostedModel,
+    provider: Provider,
+    keys: Mapping[str, str],
+    max_bytes: int,
 ) -> dict[str, Any]:
-    name = hosted_cluster_name(route, hosted)
-    cluster = dns_cluster(name, ((provider.address, provider.port),))
-    cluster["typed_extension_protocol_options"] = http1(_filters(hosted, provider, key))
-    if provider.tls:
-        cluster["transport_socket"] = verified_tls(provider.address)
-    return cluster
+    target = {
+        "cluster": _behind(name),
+        "timeout": "0s",
+        "host_rewrite_literal": provider.address,
+    }
+    everything = {
+        "match": {"prefix": "/"},
+        "route": target,
+        # Not by a filter: Envoy finds no route for a request without x-forwarded-proto.
+        "request_headers_to_remove": [*_PRIVATE],
+    }
+    manager = "extensions.filters.network.http_connection_manager.v3.HttpConnectionManager"
+    config = {
+        "@type": f"{_TYPE}.{manager}",
+        "stat_prefix": "hosted",
+        "stream_idle_timeout": "0s",
+        "route_config": {
+            "name": name,
+            "virtual_hosts": [{"name": name, "domains": ["*"], "routes": [everything]}],
+        },
+        "http_filters": _filters(hosted, provider, keys.get(hosted.provider)),
+    }
+    http = "envoy.filters.network.http_connection_manager"
+    return {
+        "name": name,
+        "internal_listener": {},
+        "per_connection_buffer_limit_bytes": max_bytes,
+        "filter_chains": [{"filters": [{"name": http, "typed_config": config}]}],
+    }
 
 
 def _filters(hosted: HostedModel, provider: Provider, key: str | None) -> list[dict[str, Any]]:
-    rewrite = _REWRITE.format(path=provider.path, host=provider.address, model=hosted.model)
-    filters = [_filter("lua", "lua.v3.Lua", _source(JSON_EDITS + rewrite))]
-    # The tenant's name is the platform's business alone.
-    changes: list[dict[str, Any]] = [{"remove": name} for name in ("x-tenant-id", "x-user-id")]
+    rewrite = _REWRITE.format(path=provider.path, model=hosted.model)
+    source = {"default_source_code": {"inline_string": JSON_EDITS + rewrite}}
+    changes: list[dict[str, Any]] = [
+        {"remove_on_match": {"key_matcher": {"prefix": "x-envoy-"}}},
+        # A client's own JWT, where the platform hands tokens on, is not for others.
+        {"remove": "authorization"},
+    ]
     if key:
-        header = {"header": {"key": "authorization", "value": f"Bearer {key}"}}
-        changes.append({"append": header | {"append_action": "OVERWRITE_IF_EXISTS_OR_ADD"}})
-    filters.append(
-        _filter(
-            "header_mutation",
-            "header_mutation.v3.HeaderMutation",
-            {"mutations": {"request_mutations": changes}},
-        )
-    )
-    return [*filters, _filter("upstream_codec", "upstream_codec.v3.UpstreamCodec", {})]
-
-
-def _source(text: str) -> dict[str, Any]:
-    return {"default_source_code": {"inline_string": text}}
+        header = {"key": "authorization", "value": f"Bearer {key}"}
+        added = {"header": header, "append_action": "OVERWRITE_IF_EXISTS_OR_ADD"}
+        changes.append({"append": added})
+    mutations = {"mutations": {"request_mutations": changes}}
+    return [
+        _filter("lua", "lua.v3.Lua", source),
+        _filter("header_mutation", "header_mutation.v3.HeaderMutation", mutations),
+        _filter("router", "router.v3.Router", {"suppress_envoy_headers": True}),
+    ]
 
 
 def _filter(name: str, kind: str, config: dict[str, Any]) -> dict[str, Any]:

@@ -7,13 +7,14 @@ from components.ratelimit_config import LimitsConfig
 from components.ratelimit_rules import DOMAIN, entries
 
 LIMITS_CLUSTER = "ratelimit"
+LIMITS_FILTER = "envoy.filters.http.ratelimit"
 SERVICE_HOST = "ratelimit.ai-gateway.svc.cluster.local"
 RESPONSE_METADATA = "agentic.response"
 _TYPE = "type.googleapis.com/envoy"
 
 
 def limit_filter(limits: LimitsConfig) -> dict[str, Any]:
-    """The HTTP filter; what it sends stands in the virtual host."""
+    """The HTTP filter; what it sends stands in the routes."""
     seconds = f"{limits.timeout_milliseconds / 1000:g}s"
     # A count that got lost would be a request for free, so another Pod of the service is tried.
     retry = {
@@ -23,7 +24,7 @@ def limit_filter(limits: LimitsConfig) -> dict[str, Any]:
     }
     service = {"envoy_grpc": {"cluster_name": LIMITS_CLUSTER, "retry_policy": retry}}
     return {
-        "name": "envoy.filters.http.ratelimit",
+        "name": LIMITS_FILTER,
         "typed_config": {
             "@type": f"{_TYPE}.extensions.filters.http.ratelimit.v3.RateLimit",
             "domain": DOMAIN,
@@ -44,6 +45,21 @@ def limit_cluster(limits: LimitsConfig) -> dict[str, Any]:
     # Nobody is left to ask once all are left out.
     cluster["outlier_detection"]["max_ejection_percent"] = 50
     return cluster
+
+
+def count_requests(host: dict[str, Any], limits: LimitsConfig) -> None:
+    """Count every route of the virtual host that leads to a backend.
+
+    What the gateway answers itself costs nothing. Envoy heeds the addend of a limit only here, not
+    in the virtual host's own list.
+    """
+    kind = f"{_TYPE}.extensions.filters.http.ratelimit.v3.RateLimitPerRoute"
+    counted = {"@type": kind, "rate_limits": limit_actions(limits)}
+    for route in host["routes"]:
+        if "route" in route:
+            route["typed_per_filter_config"] = route.get("typed_per_filter_config", {}) | {
+                LIMITS_FILTER: counted
+            }
 
 
 def limit_actions(limits: LimitsConfig) -> list[dict[str, Any]]:

@@ -7,6 +7,7 @@ import yaml
 
 from local.paths import Cache, State
 from local.report import Progress, UserError
+from local.toolchain import LIMIT_TOOLS, ensure
 from local.workloads import gguf_model, prometheus_package
 
 KEY = "agentic-platform:platform"
@@ -21,6 +22,9 @@ def prepare(file: Path, state: State, cache: Cache, progress: Progress) -> Path:
     if _uses_llama_cpp(platform):
         with progress.step("model weights") as step:
             step.outcome = gguf_model.fetch(cache).name
+    gateway = platform.get("gateway")
+    if isinstance(gateway, dict) and gateway.get("limits"):
+        ensure(LIMIT_TOOLS, cache, progress)
     if _has_prometheus(platform, cache, progress):
         return file
     platform["metrics"] = {"variant": "none"}

@@ -1,6 +1,18 @@
 """The programs that the local platform runs but does not contain."""
 
-from local.toolchain.pins import CONTROL_PLANE_TOOLS, PLATFORM_TOOLS, SCALING_TOOLS
+from local.toolchain.pins import (
+    CONTROL_PLANE_TOOLS,
+    LIMIT_TOOLS,
+    PLATFORM_TOOLS,
+    SCALING_TOOLS,
+)
 from local.toolchain.provision import cached, ensure
 
-__all__ = ["CONTROL_PLANE_TOOLS", "PLATFORM_TOOLS", "SCALING_TOOLS", "cached", "ensure"]
+__all__ = [
+    "CONTROL_PLANE_TOOLS",
+    "LIMIT_TOOLS",
+    "PLATFORM_TOOLS",
+    "SCALING_TOOLS",
+    "cached",
+    "ensure",
+]

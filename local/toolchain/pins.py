@@ -13,6 +13,7 @@ ETCD = "3.6.5"
 KWOK = "0.7.0"
 KARPENTER = "1.14.1"
 KEDA = "2.20.2"
+RATELIMIT = "3fb70258"
 
 
 @dataclass(frozen=True)
@@ -167,6 +168,16 @@ def _keda(name: str, package: str) -> GoBuild:
     )
 
 
+RATELIMIT_BUILD = GoBuild(
+    name="ratelimit",
+    version=RATELIMIT,
+    module=MODULES / "ratelimit",
+    binaries=("ratelimit",),
+    packages=("github.com/envoyproxy/ratelimit/src/service_cmd",),
+    disk_mib=900,
+)
+"""Envoy's rate limit service; its project tags no releases, so the version is a commit."""
+
 _KUBERNETES_PATTERN = re.compile(rf"Kubernetes v{_MAJOR}\.{_MINOR}\.\d+")
 
 
@@ -204,6 +215,7 @@ TOOLS: dict[str, Tool] = {
             KWOK,
             KWOK_BUILD,
         ),
+        Tool("ratelimit", (), None, RATELIMIT, RATELIMIT_BUILD),
         Tool("karpenter-kwok", (), None, KARPENTER, KARPENTER_BUILD),
         Tool("keda-operator", (), None, KEDA, _keda("keda-operator", "operator")),
         Tool("keda-adapter", (), None, KEDA, _keda("keda-adapter", "adapter")),
@@ -212,5 +224,7 @@ TOOLS: dict[str, Tool] = {
 CONTROL_PLANE_TOOLS = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler")
 PLATFORM_TOOLS = ("pulumi", *CONTROL_PLANE_TOOLS, "kubectl")
 """What `make up` and all but the slow tests run."""
+LIMIT_TOOLS = ("ratelimit",)
+"""What the gateway's tests, and a stack with `gateway.limits`, run beside the platform."""
 SCALING_TOOLS = ("kwok", "karpenter-kwok", "keda-operator", "keda-adapter")
 """What `tests/scaling` runs beside the control plane."""

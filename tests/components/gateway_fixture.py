@@ -76,6 +76,11 @@ class Platform:
         self.stacks[service].close()
 
 
+def _names(service: str) -> list[str]:
+    spaces = ("ai-inference", "ai-agents", "ai-gateway")
+    return [f"{service}.example.com", *(f"{service}.{it}.svc.cluster.local" for it in spaces)]
+
+
 @contextmanager
 def platform(
     routes: Any,
@@ -84,18 +89,19 @@ def platform(
     *,
     config: GatewayConfig = CONFIG,
     traces_url: str | None = None,
+    more_hosts: Mapping[str, str] | None = None,
 ) -> Iterator[Platform]:
     """`routes` makes the table from the port of each service."""
     with ExitStack() as everything:
         stacks = {name: everything.enter_context(ExitStack()) for name in services}
         backends = {name: stacks[name].enter_context(marker_backend(name)) for name in services}
         table: RouteTable = routes({name: each.port for name, each in backends.items()})
-        document = bootstrap(config, table, api_keys=KEYS, jwks=jwks(), traces_url=traces_url)
-        spaces = ("ai-inference", "ai-agents")
-        hosts = {
-            f"{service}.{space}.svc.cluster.local": "127.0.0.1"
-            for service in services
-            for space in spaces
-        }
+        keys = {name: f"sk-{name}" for name in table.providers}
+        given = jwks() if config.jwt and config.jwt.jwks_url is None else None
+        document = bootstrap(
+            config, table, api_keys=KEYS, jwks=given, provider_keys=keys, traces_url=traces_url
+        )
+        hosts = {host: "127.0.0.1" for service in services for host in _names(service)}
+        hosts |= more_hosts or {}
         envoy = everything.enter_context(running_envoy(render(document), folder, hosts=hosts))
         yield Platform(envoy, backends, stacks)

@@ -93,7 +93,10 @@ def validation_error(bootstrap: str, folder: Path) -> str:
 def running_envoy(
     bootstrap: str, folder: Path, *, hosts: Mapping[str, str]
 ) -> Iterator[RunningEnvoy]:
-    """Run Envoy until the block ends; `hosts` is name → address, as in its Pod's hosts file."""
+    """Run Envoy until the block ends; `hosts` is name → address, as in its Pod's hosts file.
+
+    Several addresses of one name are separated by spaces.
+    """
     address = free_address()
     # a socket's path is at most 107 bytes long, and pytest's folders come near that
     sockets = Path(tempfile.mkdtemp(prefix="envoy-"))
@@ -102,7 +105,8 @@ def running_envoy(
     placed = bootstrap.replace(ADDRESS, address).replace(ADMIN_SOCKET, str(admin_socket))
     config.write_text(placed)
     names = folder / "hosts"
-    names.write_text("".join(f"{ip} {name}\n" for name, ip in hosts.items()))
+    lines = [f"{ip} {name}\n" for name, all_of in hosts.items() for ip in all_of.split()]
+    names.write_text("".join(lines))
     bwrap = find_bwrap()
     argv = [
         *(str(bwrap.program), *bwrap.options, "--dev-bind", "/", "/"),

@@ -32,6 +32,10 @@ class MarkerBackend:
     """A stream sends its second event only when this is set."""
     requests: list[dict[str, Any]] = field(default_factory=list)
     port: int = 0
+    tokens: int | None = None
+    """What each answer says it took; by default twelve."""
+    spent: int = 0
+    """The sum of `tokens` over all answers."""
 
     def app(self) -> Starlette:
         methods = ["GET", "POST"]
@@ -46,16 +50,23 @@ class MarkerBackend:
             await asyncio.sleep(self.delay_seconds)
         if self.status != 200:
             return JSONResponse({"error": {"message": self.name}}, status_code=self.status)
+        if self.tokens is not None:
+            self.spent += self.tokens
         if _wants_stream(body):
-            return StreamingResponse(self._events(), media_type="text/event-stream")
-        usage = {"prompt_tokens": 5, "completion_tokens": 7, "total_tokens": 12}
+            wanted = b'"include_usage":true' in body.replace(b" ", b"")
+            return StreamingResponse(self._events(usage=wanted), media_type="text/event-stream")
+        total = 12 if self.tokens is None else self.tokens
+        usage = {"prompt_tokens": 5, "completion_tokens": total - 5, "total_tokens": total}
         return JSONResponse({"backend": self.name, "usage": usage})
 
-    async def _events(self) -> AsyncIterator[bytes]:
+    async def _events(self, *, usage: bool) -> AsyncIterator[bytes]:
         yield f"data: {json.dumps({'backend': self.name, 'part': 1})}\n\n".encode()
         if self.cut:
             raise ConnectionAbortedError(self.name)
         await asyncio.to_thread(self.gate.wait, GATE_SECONDS)
+        if self.tokens is not None and usage:
+            told = {"choices": [], "usage": {"total_tokens": self.tokens}}
+            yield f"data: {json.dumps(told)}\n\n".encode()
         yield b"data: [DONE]\n\n"
 
 
