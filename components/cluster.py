@@ -5,13 +5,15 @@ from typing import Any, Literal
 
 import pulumi
 import pulumi_eks as eks
-from pulumi_aws import ec2
+from pulumi_aws import cloudwatch, ec2
 from pydantic import Field
 
+from components.auto_mode import AutoModeClusterRole
 from components.base import ConfigModel
 from components.kubeconfig import endpoint_of, exec_kubeconfig
 from components.ordering import after
 from components.region import partition_of
+from components.subnet_plan import Cidr, ServiceCidr
 from components.system_nodes import SystemNodesConfig
 
 CLUSTER_ADMIN_POLICY = "arn:{partition}:eks::aws:cluster-access-policy/AmazonEKSClusterAdminPolicy"
@@ -31,16 +33,30 @@ class EksConfig(ConfigModel):
     """Name (with path, without ARN) of the IAM role that people and CI assume to administer it."""
     public_endpoint: bool
     """Whether the API server answers outside the VPC; the private endpoint is always on."""
-    public_access_cidrs: tuple[str, ...] = ()
+    public_access_cidrs: tuple[Cidr, ...] = ()
     """Who may call the public endpoint; required when there is one."""
-    service_cidr: str = "172.20.0.0/16"
+    service_cidr: ServiceCidr = "172.20.0.0/16"
     """Range of ClusterIPs; must not overlap the VPC."""
     logs: tuple[ControlPlaneLog, ...] = ("api", "audit", "authenticator")
     """Control-plane logs sent to CloudWatch."""
+    log_retention_days: Literal[7, 14, 30, 60, 90, 180, 365] = 90
+    """How long those logs are kept; EKS by itself would keep them for ever."""
     deletion_protection: bool
     """Whether EKS itself refuses to delete the cluster."""
-    system_nodes: SystemNodesConfig
+    support: Literal["STANDARD", "EXTENDED"] = "STANDARD"
+    """What happens when the version leaves standard support: STANDARD is upgraded by AWS, EXTENDED
+    stays and costs six times as much."""
+    capacity: Literal["karpenter", "autoMode"] = "karpenter"
+    """Who runs nodes: our own Karpenter beside a few managed nodes, or EKS Auto Mode."""
+    cni: Literal["vpc-cni", "cilium"] = "vpc-cni"
+    """Who gives Pods their addresses and enforces NetworkPolicies; Auto Mode brings its own."""
+    system_nodes: SystemNodesConfig | None = None
     """The managed nodes that run what must exist before Karpenter can add nodes."""
+
+    @property
+    def auto_mode(self) -> bool:
+        """Whether AWS runs nodes, network, disks and load balancers."""
+        return self.capacity == "autoMode"
 
 
 def access_entry(admin_role_arn: pulumi.Input[str], *, partition: str) -> dict[str, Any]:
@@ -89,6 +105,7 @@ class Cluster(pulumi.ComponentResource):
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         super().__init__("agentic:cluster:Cluster", name, None, opts)
+        needs: list[pulumi.Resource] = [self._log_group(name, config)]
         control_plane = eks.Cluster(
             name,
             name=config.name,
@@ -105,9 +122,11 @@ class Cluster(pulumi.ComponentResource):
             enabled_cluster_log_types=[*config.logs],
             encryption_config_key_arn=secrets_key_arn,
             deletion_protection=config.deletion_protection,
+            upgrade_policy={"support_type": config.support},
             **_NOTHING_BESIDE,
+            **self._capacity(name, config, region, needs),
             provider_credential_opts={"role_arn": admin_role_arn},
-            opts=pulumi.ResourceOptions(parent=self),
+            opts=pulumi.ResourceOptions(parent=self, depends_on=needs),
         )
         found = control_plane.kubeconfig_json.apply(endpoint_of)
         self.cluster_name = after(config.name, [control_plane])
@@ -120,6 +139,33 @@ class Cluster(pulumi.ComponentResource):
         self.security_group_id = control_plane.cluster_security_group_id
         self._tag_for_discovery(name, config)
         self.register_outputs({"cluster_name": self.cluster_name, "endpoint": self.endpoint})
+
+    def _log_group(self, name: str, config: EksConfig) -> Any:
+        """Made before EKS makes it without a retention; its name is EKS's choice."""
+        return cloudwatch.LogGroup(
+            f"{name}-logs",
+            name=f"/aws/eks/{config.name}/cluster",
+            retention_in_days=config.log_retention_days,
+            opts=pulumi.ResourceOptions(parent=self),
+        )
+
+    def _capacity(
+        self, name: str, config: EksConfig, region: str, needs: list[pulumi.Resource]
+    ) -> dict[str, Any]:
+        """Arguments of Auto Mode; all of its nodes come from the stack's own pools."""
+        if not config.auto_mode:
+            return {}
+        role = AutoModeClusterRole(
+            f"{name}-role",
+            partition=partition_of(region),
+            opts=pulumi.ResourceOptions(parent=self),
+        )
+        needs += role.attachments
+        pools: dict[str, list[str]] = {"node_pools": []}
+        return {
+            "auto_mode": {"enabled": True, "create_node_role": False, "compute_config": pools},
+            "service_role": role.role,
+        }
 
     def _tag_for_discovery(self, name: str, config: EksConfig) -> None:
         """By this tag Karpenter finds the group for its nodes."""

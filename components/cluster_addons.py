@@ -14,7 +14,11 @@ from components.versions import EKS_ADDONS, KUBE_PROXY_ADDON
 SYSTEM_NAMESPACE = "kube-system"
 BEFORE_NODES = ("eks-pod-identity-agent", "vpc-cni", "kube-proxy")
 """Agents on each node: a node is not ready before they run. The others need a node to run on."""
+BEFORE_NODES_WITH_CILIUM = ("eks-pod-identity-agent",)
+"""Cilium does what the VPC CNI and kube-proxy do."""
 AFTER_NODES = ("coredns", "aws-ebs-csi-driver", "metrics-server")
+AFTER_NODES_IN_AUTO_MODE = ("metrics-server",)
+"""DNS, disks, network and Pod Identity are part of Auto Mode; the metrics API is not."""
 IDENTITIES = {
     "vpc-cni": ("aws-node", "AmazonEKS_CNI_Policy"),
     "aws-ebs-csi-driver": ("ebs-csi-controller-sa", "service-role/AmazonEBSCSIDriverPolicy"),

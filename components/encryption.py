@@ -1,14 +1,18 @@
 """KMS keys of the platform: one for the cluster's Secrets, one for stored data."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
 import pulumi
 from pulumi_aws import kms
-from pydantic import Field
+from pydantic import Field, StringConstraints
 
 from components.base import ConfigModel
 
 Purpose = Literal["cluster", "storage"]
+KeyArn = Annotated[
+    str,
+    StringConstraints(pattern=r"^arn:aws[a-z-]*:kms:[a-z0-9-]+:\d{12}:key/[A-Za-z0-9-]+$"),
+]
 PURPOSES: tuple[Purpose, ...] = ("cluster", "storage")
 
 
@@ -17,7 +21,7 @@ class EncryptionConfig(ConfigModel):
 
     deletion_window_days: int = Field(ge=7, le=30)
     """How long a deleted key can be brought back; without it its data is lost."""
-    existing_keys: dict[Purpose, str] = Field(default_factory=dict)
+    existing_keys: dict[Purpose, KeyArn] = Field(default_factory=dict)
     """ARNs of keys to use in place of own ones."""
 
 
@@ -33,6 +37,7 @@ class Encryption(pulumi.ComponentResource):
         *,
         config: EncryptionConfig,
         protect: bool,
+        retain: bool = False,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         super().__init__("agentic:foundation:Encryption", name, None, opts)
@@ -46,7 +51,7 @@ class Encryption(pulumi.ComponentResource):
                 description=f"agentic-platform: {purpose}",
                 enable_key_rotation=True,
                 deletion_window_in_days=config.deletion_window_days,
-                opts=pulumi.ResourceOptions(parent=self, protect=protect),
+                opts=pulumi.ResourceOptions(parent=self, protect=protect, retain_on_delete=retain),
             )
             kms.Alias(
                 f"{name}-{purpose}",

@@ -64,8 +64,10 @@ class HelmChart(pulumi.ComponentResource):
         release_name: str | None = None,
         mirror: str | None = None,
         skip_crds: bool = True,
+        wait: bool = True,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
+        """`wait=False` is for what can't become ready before something that comes later."""
         super().__init__("agentic:cluster:HelmChart", name, None, opts)
         spec = release_spec(pinned_chart(chart), namespace=namespace, values=values, mirror=mirror)
         repository = spec.pop("repository_opts", None)
@@ -73,7 +75,7 @@ class HelmChart(pulumi.ComponentResource):
             name,
             name=release_name or name,
             repository_opts=RepositoryOptsArgs(**repository) if repository else None,
-            **(spec | {"skip_crds": skip_crds}),
+            **(spec | {"skip_crds": skip_crds, "atomic": wait, "skip_await": not wait}),
             opts=child_options(self, opts),
         )
         self.register_outputs({})

@@ -8,6 +8,7 @@ from pulumi_aws import ecr
 from pydantic import Field, PositiveInt
 
 from components.base import ConfigModel
+from components.pull_through_cache import PullThroughCaches, PullThroughConfig
 from components.versions import RUNTIME_IMAGE_REPOSITORY
 
 
@@ -18,6 +19,8 @@ class ImageRegistryConfig(ConfigModel):
     """Repository names."""
     keep_images: PositiveInt
     """Newest images kept in each repository; what still runs must be among them."""
+    pull_through: PullThroughConfig | None = None
+    """Public registries that this account's ECR stands in for."""
 
 
 def lifecycle_policy(config: ImageRegistryConfig) -> dict[str, Any]:
@@ -59,6 +62,7 @@ class ImageRegistry(pulumi.ComponentResource):
         config: ImageRegistryConfig,
         key_arn: pulumi.Input[str],
         protect: bool,
+        retain: bool = False,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         super().__init__("agentic:foundation:ImageRegistry", name, None, opts)
@@ -72,7 +76,7 @@ class ImageRegistry(pulumi.ComponentResource):
                 image_scanning_configuration={"scan_on_push": True},
                 encryption_configurations=[{"encryption_type": "KMS", "kms_key": key_arn}],
                 force_delete=not protect,
-                opts=pulumi.ResourceOptions(parent=self, protect=protect),
+                opts=pulumi.ResourceOptions(parent=self, protect=protect, retain_on_delete=retain),
             )
             ecr.LifecyclePolicy(
                 logical,
@@ -81,4 +85,10 @@ class ImageRegistry(pulumi.ComponentResource):
                 opts=pulumi.ResourceOptions(parent=self),
             )
             self.urls[repository] = made.repository_url
+        if config.pull_through is not None:
+            PullThroughCaches(
+                f"{name}-cache",
+                upstreams=config.pull_through.upstreams,
+                opts=pulumi.ResourceOptions(parent=self),
+            )
         self.register_outputs({"urls": self.urls})

@@ -8,7 +8,7 @@ from pydantic import Field, StringConstraints
 
 from components.base import ConfigModel
 from components.flow_logs import FlowLogs
-from components.subnet_plan import Cidr, PlannedSubnet, VpcCidr, subnet_plan
+from components.subnet_plan import Cidr, PlannedSubnet, VpcCidr, role_tags, subnet_plan
 from components.vpc_endpoints import InterfaceService, VpcEndpoints
 
 Zone = Annotated[str, StringConstraints(pattern=r"^[a-z]{2}(-[a-z]+)+-\d[a-z]$")]
@@ -33,10 +33,8 @@ class NetworkConfig(ConfigModel):
 
 def subnet_tags(subnet: PlannedSubnet, *, cluster: str) -> dict[str, str]:
     """What load balancers and Karpenter look for, and a name for people."""
-    tags = {"Name": f"{cluster}-{subnet.kind}-{subnet.zone}"}
-    if subnet.kind == "public":
-        return tags | {"kubernetes.io/role/elb": "1"}
-    return tags | {"kubernetes.io/role/internal-elb": "1", "karpenter.sh/discovery": cluster}
+    name = f"{cluster}-{subnet.kind}-{subnet.zone}"
+    return {"Name": name} | role_tags(subnet.kind, cluster=cluster)
 
 
 class Network(pulumi.ComponentResource):

@@ -1,10 +1,13 @@
 """The IAM role that EC2 nodes of the cluster take."""
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 import pulumi
 from pulumi_aws import iam
+
+from components.pull_through_cache import import_policy
 
 NODE_POLICIES = (
     "AmazonEKSWorkerNodePolicy",
@@ -12,6 +15,11 @@ NODE_POLICIES = (
     "AmazonSSMManagedInstanceCore",
 )
 """Join the cluster, pull images, be reached without SSH. The CNI has an identity of its own."""
+AUTO_MODE_NODE_POLICIES = (
+    "AmazonEKSWorkerNodeMinimalPolicy",
+    "AmazonEC2ContainerRegistryPullOnly",
+)
+"""Nodes of EKS Auto Mode can't be logged in to, and AWS calls its APIs from outside of them."""
 
 
 def instance_trust_policy() -> dict[str, Any]:
@@ -25,7 +33,7 @@ def instance_trust_policy() -> dict[str, Any]:
 
 
 class NodeRole(pulumi.ComponentResource):
-    """A role for instances, with AWS's own node policies."""
+    """A role for instances, with AWS's own node policies and the right to fill image caches."""
 
     role_name: pulumi.Output[str]
     arn: pulumi.Output[str]
@@ -33,7 +41,12 @@ class NodeRole(pulumi.ComponentResource):
     """Nodes that start before these are attached never become ready."""
 
     def __init__(
-        self, name: str, *, partition: str, opts: pulumi.ResourceOptions | None = None
+        self,
+        name: str,
+        *,
+        partition: str,
+        policies: Sequence[str] = NODE_POLICIES,
+        opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         super().__init__("agentic:cluster:NodeRole", name, None, opts)
         child = pulumi.ResourceOptions(parent=self)
@@ -45,8 +58,13 @@ class NodeRole(pulumi.ComponentResource):
                 policy_arn=f"arn:{partition}:iam::aws:policy/{policy}",
                 opts=child,
             )
-            for policy in NODE_POLICIES
+            for policy in policies
         ]
+        self.attachments.append(
+            iam.RolePolicy(
+                name, role=role.name, policy=json.dumps(import_policy(partition)), opts=child
+            )
+        )
         self.role_name = role.name
         self.arn = role.arn
         self.register_outputs({"role_name": self.role_name, "arn": self.arn})

@@ -7,6 +7,7 @@ import pulumi
 from pulumi_aws import s3
 from pydantic import Field, PositiveInt
 
+from components.backup import BACKUP_TAG
 from components.base import ConfigModel
 
 
@@ -19,6 +20,8 @@ class BucketConfig(ConfigModel):
     """Objects older than this move to cheaper storage; S3 takes no less than 30."""
     old_version_days: PositiveInt = 30
     """How long an overwritten or deleted object can be brought back."""
+    backup: bool = False
+    """Copied by `backup` too, beyond its own versions."""
 
 
 class ObjectStorageConfig(ConfigModel):
@@ -108,24 +111,31 @@ class ObjectStorage(pulumi.ComponentResource):
         config: ObjectStorageConfig,
         key_arn: pulumi.Input[str],
         protect: bool,
+        retain: bool = False,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         super().__init__("agentic:foundation:ObjectStorage", name, None, opts)
         self.buckets = {}
+        keep = pulumi.ResourceOptions(parent=self, protect=protect, retain_on_delete=retain)
         for short, settings in config.buckets.items():
-            bucket = self._bucket(f"{name}-{short}", settings, key_arn, protect=protect)
+            bucket = self._bucket(f"{name}-{short}", settings, key_arn, keep)
             self.buckets[short] = Bucket(bucket.bucket, bucket.arn)
         self.register_outputs({"names": {it: self.buckets[it].name for it in self.buckets}})
 
     def _bucket(
-        self, name: str, config: BucketConfig, key_arn: pulumi.Input[str], *, protect: bool
+        self,
+        name: str,
+        config: BucketConfig,
+        key_arn: pulumi.Input[str],
+        keep: pulumi.ResourceOptions,
     ) -> Any:
         child = pulumi.ResourceOptions(parent=self)
         bucket = s3.Bucket(
             name,
             # A protected bucket is never emptied by Pulumi; an unprotected one goes with its stack.
-            force_destroy=not protect,
-            opts=pulumi.ResourceOptions(parent=self, protect=protect),
+            force_destroy=not keep.protect,
+            tags={BACKUP_TAG: "true"} if config.backup else None,
+            opts=keep,
         )
         self._close(name, bucket)
         versioning = s3.BucketVersioning(

@@ -1,5 +1,6 @@
 """What a namespace may use: its ResourceQuota, and the LimitRange that fills in what Pods omit."""
 
+from decimal import Decimal
 from typing import Annotated, Any
 
 from pydantic import Field
@@ -9,6 +10,17 @@ from components.base import ConfigModel, metadata
 QUANTITY = r"^[0-9]+(\.[0-9]+)?(m|k|M|G|T|P|E|Ki|Mi|Gi|Ti|Pi|Ei)?$"
 
 Quantity = Annotated[str, Field(pattern=QUANTITY)]
+
+
+_UNITS = {"m": Decimal("0.001"), "": Decimal(1)}
+_UNITS |= {unit: Decimal(1000) ** power for power, unit in enumerate("kMGTPE", 1)}
+_UNITS |= {f"{unit}i": Decimal(1024) ** power for power, unit in enumerate("KMGTPE", 1)}
+
+
+def amount(quantity: str) -> Decimal:
+    """The number that Kubernetes reads out of a quantity (`500m`, `2`, `16Gi`)."""
+    digits = quantity.rstrip("mkKMGTPEi")
+    return Decimal(digits) * _UNITS[quantity[len(digits) :]]
 
 
 class ResourceQuotaConfig(ConfigModel):

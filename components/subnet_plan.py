@@ -43,10 +43,33 @@ def check_vpc_cidr(text: str) -> str:
 VpcCidr = Annotated[str, AfterValidator(check_vpc_cidr)]
 
 
+def check_service_cidr(text: str) -> str:
+    """`text` when EKS takes it as the range of ClusterIPs."""
+    network = parse_cidr(text)
+    fits = 12 <= network.prefixlen <= 24
+    if not fits or not any(network.subnet_of(it) for it in PRIVATE_RANGES):
+        raise ValueError(
+            "a /12 to /24 inside 10.0.0.0/8, 172.16.0.0/12 or 192.168.0.0/16, such as 172.20.0.0/16"
+        )
+    return text
+
+
+ServiceCidr = Annotated[str, AfterValidator(check_service_cidr)]
+
+SubnetKind = Literal["public", "private"]
+
+
+def role_tags(kind: SubnetKind, *, cluster: str) -> dict[str, str]:
+    """By these load balancers and Karpenter find a subnet."""
+    if kind == "public":
+        return {"kubernetes.io/role/elb": "1"}
+    return {"kubernetes.io/role/internal-elb": "1", "karpenter.sh/discovery": cluster}
+
+
 class PlannedSubnet(NamedTuple):
     """One subnet before it exists."""
 
-    kind: Literal["public", "private"]
+    kind: SubnetKind
     zone: str
     cidr: str
 

@@ -33,6 +33,14 @@ class SystemNodesConfig(ConfigModel):
         return self
 
 
+def node_taints(startup_taint: str | None) -> list[dict[str, str]]:
+    """Only Pods that tolerate `CriticalAddonsOnly` enter."""
+    taints = [{"key": TAINT_KEY, "value": "true", "effect": "NO_SCHEDULE"}]
+    if startup_taint is not None:
+        taints.append({"key": startup_taint, "value": "true", "effect": "NO_EXECUTE"})
+    return taints
+
+
 class SystemNodes(pulumi.ComponentResource):
     """Managed nodes that only tolerating Pods enter, so that no add-on can starve Karpenter."""
 
@@ -48,9 +56,11 @@ class SystemNodes(pulumi.ComponentResource):
         kubernetes_version: str,
         partition: str,
         subnet_ids: Sequence[pulumi.Input[str]],
+        startup_taint: str | None = None,
         depends_on: Sequence[pulumi.Resource] = (),
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
+        """`startup_taint` keeps Pods away until the network's agent takes it off the node."""
         super().__init__("agentic:cluster:SystemNodes", name, None, opts)
         role = NodeRole(
             f"{name}-role", partition=partition, opts=pulumi.ResourceOptions(parent=self)
@@ -66,7 +76,7 @@ class SystemNodes(pulumi.ComponentResource):
             instance_types=[*config.instance_types],
             disk_size=config.disk_gib,
             labels={"agentic.dev/pool": "system"},
-            taints=[{"key": TAINT_KEY, "value": "true", "effect": "NO_SCHEDULE"}],
+            taints=node_taints(startup_taint),
             scaling_config={
                 "min_size": config.min_size,
                 "max_size": config.max_size,

@@ -36,6 +36,8 @@ CHARTS: Final[dict[str, Chart]] = {
     ),
     # renovate: datasource=helm depName=cert-manager registryUrl=https://charts.jetstack.io
     "cert-manager": Chart("cert-manager", "https://charts.jetstack.io", "v1.21.1"),
+    # renovate: datasource=helm depName=cilium registryUrl=https://helm.cilium.io
+    "cilium": Chart("cilium", "https://helm.cilium.io", "1.20.0"),
     # renovate: datasource=docker depName=ghcr.io/clickhouse/clickhouse-operator-helm
     "clickhouse-operator": Chart("clickhouse-operator-helm", "oci://ghcr.io/clickhouse", "0.0.5"),
     # renovate: datasource=helm depName=dcgm-exporter registryUrl=https://nvidia.github.io/dcgm-exporter/helm-charts
@@ -70,6 +72,8 @@ CHARTS: Final[dict[str, Chart]] = {
     ),
     # renovate: datasource=helm depName=langfuse registryUrl=https://langfuse.github.io/langfuse-k8s
     "langfuse": Chart("langfuse", "https://langfuse.github.io/langfuse-k8s", "2.0.0"),
+    # renovate: datasource=docker depName=registry.k8s.io/lws/charts/lws
+    "lws": Chart("lws", "oci://registry.k8s.io/lws/charts", "0.10.0"),
     # renovate: datasource=helm depName=milvus registryUrl=https://zilliztech.github.io/milvus-helm/
     "milvus": Chart("milvus", "https://zilliztech.github.io/milvus-helm/", "5.0.19"),
     # renovate: datasource=helm depName=milvus-operator registryUrl=https://zilliztech.github.io/milvus-operator/
@@ -111,12 +115,18 @@ IMAGES: Final[dict[str, str]] = {
     "envoy": "docker.io/envoyproxy/envoy:v1.40.0",
     # renovate: datasource=docker depName=ghcr.io/ggml-org/llama.cpp
     "llama-cpp": "ghcr.io/ggml-org/llama.cpp:server-b6869",
+    # renovate: datasource=docker depName=docker.io/envoyproxy/ratelimit
+    "ratelimit": "docker.io/envoyproxy/ratelimit:3fb70258",
+    # renovate: datasource=docker depName=registry.k8s.io/pause
+    "pause": "registry.k8s.io/pause:3.10.1",
+    # renovate: datasource=docker depName=docker.io/lmsysorg/sglang
+    "sglang": "docker.io/lmsysorg/sglang:v0.5.23",
     # renovate: datasource=docker depName=ghcr.io/huggingface/text-generation-inference
     "tgi": "ghcr.io/huggingface/text-generation-inference:3.3.6",
     # renovate: datasource=docker depName=docker.io/valkey/valkey
     "valkey": "docker.io/valkey/valkey:9.1.1",
     # renovate: datasource=docker depName=docker.io/vllm/vllm-openai
-    "vllm": "docker.io/vllm/vllm-openai:v0.29.0",
+    "vllm": "docker.io/vllm/vllm-openai:v0.32.0",
 }
 
 RUNTIME_IMAGE_REPOSITORY: Final = "agentic-platform/agent-runtime"

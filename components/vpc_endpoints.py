@@ -7,6 +7,8 @@ import pulumi
 from pulumi_aws import ec2
 
 InterfaceService = Literal[
+    "autoscaling",
+    "bedrock-runtime",
     "ec2",
     "ecr.api",
     "ecr.dkr",
@@ -15,6 +17,7 @@ InterfaceService = Literal[
     "elasticloadbalancing",
     "kms",
     "logs",
+    "monitoring",
     "secretsmanager",
     "sqs",
     "ssm",

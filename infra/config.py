@@ -17,18 +17,19 @@ from pydantic import (
 from components.access_control import AccessControlConfig
 from components.agent_operator import AgentOperatorConfig
 from components.agent_pod import AgentServiceConfig
-from components.agent_scaler import AgentScalerConfig
 from components.autoscaling_operator import AutoscalingOperatorConfig
+from components.backup import BackupConfig
 from components.base import ConfigModel
 from components.cert_manager import CertManagerConfig
-from components.cluster import EksConfig
 from components.collection_bootstrap import CollectionBootstrapConfig
 from components.encryption import EncryptionConfig
+from components.existing_network import ExistingNetworkConfig
 from components.gateway_config import GatewayConfig
 from components.gpu_node_pool import GpuNodePoolConfig
 from components.gpu_support import GpuSupportConfig
 from components.image_registry import ImageRegistryConfig
 from components.karpenter import KarpenterConfig
+from components.load_balancer_controller import LoadBalancerControllerConfig
 from components.metrics import MetricsConfig
 from components.model_server_config import ModelServerConfig
 from components.namespace import DEFAULT_NAMESPACES, NamespaceConfig
@@ -48,6 +49,12 @@ from components.vector_store import VectorStoreConfig
 from components.versions import CrdBundle
 from infra.problems import BrokenRulesError, explain
 from infra.rules import broken_rules
+from infra.sections import (
+    ClusterConfig,
+    ExistingClusterConfig,
+    ScalerConfig,
+    TenantStackConfig,
+)
 
 PROJECT = "agentic-platform"
 KEY = "platform"
@@ -56,37 +63,22 @@ STATE_FOLDER = ".local"
 STATE_VARIABLE = "AGENTIC_STATE_DIR"
 
 Model = TypeVar("Model", bound=BaseModel)
+T = TypeVar("T")
 
-
-class ExistingClusterConfig(ConfigModel):
-    """A cluster that something else made."""
-
-    kubeconfig: str
-    """Path, relative to the checkout; `.local/…` follows the state folder of the local platform."""
-    context: str
-    """The context in that file; also the identity of the cluster, whose change replaces all."""
-
-
-class ClusterConfig(ConfigModel):
-    """Where the platform's objects go: exactly one of the two."""
-
-    eks: EksConfig | None = None
-    """Make an EKS cluster."""
-    existing: ExistingClusterConfig | None = None
-    """Use a cluster that is there."""
-
-    @model_validator(mode="after")
-    def _one(self) -> "ClusterConfig":
-        if (self.eks is None) == (self.existing is None):
-            raise ValueError("exactly one of 'eks' and 'existing' must be given; null the other")
-        return self
-
-
-class ScalerConfig(AgentScalerConfig):
-    """Scaling of one agent by its load."""
-
-    agent: str
-    """The agent's name."""
+__all__ = [
+    "CHECKOUT",
+    "KEY",
+    "PROJECT",
+    "ClusterConfig",
+    "ExistingClusterConfig",
+    "PlatformConfig",
+    "StackConfig",
+    "TenantStackConfig",
+    "given",
+    "load",
+    "parse",
+    "state_path",
+]
 
 
 class PlatformConfig(ConfigModel):
@@ -96,6 +88,8 @@ class PlatformConfig(ConfigModel):
     """A word for tags and labels; nothing is decided by it."""
     protect: bool
     """Whether everything that holds data refuses to be deleted."""
+    retain_on_delete: bool = False
+    """Whether what holds data stays on AWS when it leaves this stack."""
     pinned_node_images: bool = False
     """Refuse node images that change by themselves (`al2023@latest`)."""
     tags: dict[str, str] = Field(default_factory=dict)
@@ -103,12 +97,16 @@ class PlatformConfig(ConfigModel):
 
     network: NetworkConfig | None = None
     """The VPC of an EKS cluster."""
+    existing_network: ExistingNetworkConfig | None = None
+    """A VPC that something else made, in place of `network`."""
     encryption: EncryptionConfig | None = None
     """KMS keys; needed with EKS."""
     object_storage: ObjectStorageConfig | None = None
     """S3 buckets."""
     image_registry: ImageRegistryConfig | None = None
     """ECR repositories."""
+    backup: BackupConfig | None = None
+    """Daily copies of volumes and of the buckets that ask for it."""
     cluster: ClusterConfig
     """The cluster that everything else runs on."""
     karpenter: KarpenterConfig | None = None
@@ -117,6 +115,8 @@ class PlatformConfig(ConfigModel):
     """Karpenter pools with GPUs, by NodePool name."""
     cpu_pools: dict[str, NodePoolConfig] = Field(default_factory=dict)
     """Karpenter pools for everything else, by NodePool name."""
+    load_balancer_controller: LoadBalancerControllerConfig | None = None
+    """Gives the gateway its address on EKS; EKS Auto Mode brings its own."""
     gpu_support: GpuSupportConfig | None = None
     """Device plugin and GPU metrics."""
 
@@ -159,6 +159,8 @@ class PlatformConfig(ConfigModel):
     """API keys by tenant: the name of the secret's source (file, or entry of Secrets Manager)."""
     model_servers: dict[str, ModelServerConfig] = Field(default_factory=dict)
     """Model servers by the name of their Service."""
+    pre_pull_model_images: bool = False
+    """Hold the engines' images on every node of the pools that model servers use."""
 
     agent_operator: AgentOperatorConfig | None = None
     """kagent; needed with agentService.controller 'kagent'."""
@@ -187,49 +189,14 @@ class PlatformConfig(ConfigModel):
         return self
 
 
-class PlatformReference(ConfigModel):
-    """A platform that another stack of this program made."""
-
-    stack: str = Field(pattern=r"^[^/\s]+/agentic-platform/[^/\s]+$")
-    """Full name, `<organization>/agentic-platform/<stack>`; its exports name the cluster."""
-
-
-class SharedClusterConfig(ConfigModel):
-    """A cluster that a tenant's stack does not own."""
-
-    existing: ExistingClusterConfig
-    """How to reach it."""
-
-
-class NamedTenantConfig(TenantConfig):
-    """One tenant with its name."""
-
-    name: str = Field(pattern=r"^[a-z]([-a-z0-9]{0,61}[a-z0-9])?$")
-    """The tenant's name, and that of its namespace."""
-
-
-class TenantStackConfig(ConfigModel):
-    """A stack that adds one tenant to a platform; the key `tenant` makes a stack one of these."""
-
-    environment: str = Field(pattern=r"^[a-z][a-z0-9-]{0,30}$")
-    """A word for labels; nothing is decided by it."""
-    platform: PlatformReference | None = None
-    """The platform, by its stack."""
-    cluster: SharedClusterConfig | None = None
-    """The platform, by its cluster."""
-    tenant: NamedTenantConfig
-    """The tenant."""
-
-    @model_validator(mode="after")
-    def _one(self) -> "TenantStackConfig":
-        if (self.platform is None) == (self.cluster is None):
-            raise ValueError(
-                "exactly one of 'platform' and 'cluster' must be given; null the other"
-            )
-        return self
-
-
 StackConfig = PlatformConfig | TenantStackConfig
+
+
+def given(value: T | None) -> T:
+    """What the rules of a stack file say is there."""
+    if value is None:
+        raise AssertionError("infra/rules.py let a stack file pass that lacks what EKS needs")
+    return value
 
 
 def state_path(text: str | Path) -> Path:

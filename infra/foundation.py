@@ -2,27 +2,22 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TypeVar
 
 import pulumi
 import pulumi_aws as aws
 
+from components.backup import Backup
 from components.cluster import Cluster, EksConfig
-from components.cluster_addons import AFTER_NODES, BEFORE_NODES, ClusterAddons
 from components.encryption import Encryption
-from components.gpu_node_pool import NodePool
+from components.existing_network import ExistingNetwork
 from components.image_registry import ImageRegistry
-from components.karpenter import Karpenter
+from components.load_balancer_controller import LoadBalancerController
 from components.network import Network
 from components.object_storage import Bucket, ObjectStorage
-from components.ordering import after
-from components.region import partition_of
-from components.storage_class import StorageClass
-from components.system_nodes import SystemNodes
-from infra.config import PROJECT, PlatformConfig, TenantStackConfig, state_path
+from components.region import dns_suffix_of, partition_of
+from infra.capacity import Place, capacity
+from infra.config import PROJECT, PlatformConfig, TenantStackConfig, given, state_path
 from infra.providers import aws_providers, kubernetes_provider
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -32,12 +27,14 @@ class Foundation:
     in_cluster: pulumi.ResourceOptions
     """The Kubernetes provider and, on AWS, the AWS provider."""
     ready: list[pulumi.Resource]
-    """Pods find a node, and the Gateway API's kinds exist, once these do."""
+    """Pods find a node, and Services a load balancer, once these exist."""
     cluster_name: pulumi.Input[str]
     kubeconfig: pulumi.Input[str]
     region: str | None = None
     account: pulumi.Input[str] = ""
     """Number of the AWS account."""
+    on_aws: pulumi.ResourceOptions = field(default_factory=pulumi.ResourceOptions)
+    """The AWS provider alone."""
     private_subnet_ids: list[pulumi.Output[str]] = field(default_factory=list)
     security_group_id: pulumi.Input[str] | None = None
     key_arns: Mapping[str, pulumi.Output[str]] = field(default_factory=dict)
@@ -78,11 +75,13 @@ def _on_aws(config: PlatformConfig, eks: EksConfig, region: str) -> Foundation:
     caller = pulumi.InvokeOutputOptions(provider=providers[0])
     account = aws.get_caller_identity_output(opts=caller).account_id
     keys = Encryption(
-        "encryption", config=given(config.encryption), protect=config.protect, opts=on_aws
+        "encryption",
+        config=given(config.encryption),
+        protect=config.protect,
+        retain=config.retain_on_delete,
+        opts=on_aws,
     )
-    network = Network(
-        "network", config=given(config.network), cluster=eks.name, region=region, opts=on_aws
-    )
+    network = _network(config, eks, region, on_aws)
     cluster = Cluster(
         "cluster",
         config=eks,
@@ -96,19 +95,15 @@ def _on_aws(config: PlatformConfig, eks: EksConfig, region: str) -> Foundation:
     )
     provider = kubernetes_provider(cluster.kubeconfig, cluster=eks.name)
     in_cluster = pulumi.ResourceOptions(providers=[*providers, provider])
-    system = _system(eks, region, network, cluster, in_cluster)
-    karpenter = Karpenter(
-        "karpenter",
-        config=given(config.karpenter),
-        cluster_name=cluster.cluster_name,
-        cluster_endpoint=cluster.endpoint,
-        region=region,
-        account=account,
-        opts=pulumi.ResourceOptions.merge(in_cluster, pulumi.ResourceOptions(depends_on=system)),
-    )
+    subnets = network.private_subnet_ids
+    place = Place(cluster, region, account, subnets, network.ready, in_cluster)
+    ready = capacity(config, eks, place)
+    ready += _load_balancers(config, place, network, ready)
+    _backup(config, keys, region, on_aws)
     return Foundation(
         in_cluster=in_cluster,
-        ready=[*_pools(config, cluster, karpenter, in_cluster), *system],
+        on_aws=on_aws,
+        ready=ready,
         cluster_name=cluster.cluster_name,
         kubeconfig=cluster.kubeconfig,
         region=region,
@@ -121,56 +116,53 @@ def _on_aws(config: PlatformConfig, eks: EksConfig, region: str) -> Foundation:
     )
 
 
-def _system(
-    eks: EksConfig,
-    region: str,
-    network: Network,
-    cluster: Cluster,
-    in_cluster: pulumi.ResourceOptions,
-) -> list[pulumi.Resource]:
-    """Agents of each node, the system nodes, then what runs on them; Karpenter waits for all."""
-    settings = {"kubernetes_version": eks.version, "partition": partition_of(region)}
-    agents = ClusterAddons(
-        "node-agents",
-        addons=BEFORE_NODES,
-        cluster_name=cluster.cluster_name,
-        opts=in_cluster,
-        **settings,
-    )
-    nodes = SystemNodes(
-        "system-nodes",
-        config=eks.system_nodes,
-        cluster_name=cluster.cluster_name,
-        subnet_ids=network.private_subnet_ids,
-        depends_on=[*agents.addons, *network.ready],
-        opts=in_cluster,
-        **settings,
-    )
-    addons = ClusterAddons(
-        "cluster-addons",
-        addons=AFTER_NODES,
-        cluster_name=after(cluster.cluster_name, [nodes.group]),
-        opts=in_cluster,
-        **settings,
-    )
-    storage = StorageClass("gp3", opts=in_cluster)
-    return [nodes.group, *addons.addons, storage]
-
-
-def _pools(
-    config: PlatformConfig, cluster: Cluster, karpenter: Karpenter, opts: pulumi.ResourceOptions
-) -> list[pulumi.Resource]:
-    return [
-        NodePool(
-            name,
-            config=pool,
-            cluster=cluster.cluster_name,
-            node_role=karpenter.node_role_name,
-            depends_on=karpenter.ready,
-            opts=opts,
+def _network(
+    config: PlatformConfig, eks: EksConfig, region: str, opts: pulumi.ResourceOptions
+) -> Network | ExistingNetwork:
+    if config.existing_network is not None:
+        return ExistingNetwork(
+            "network", config=config.existing_network, cluster=eks.name, opts=opts
         )
-        for name, pool in {**config.gpu_pools, **config.cpu_pools}.items()
-    ]
+    return Network(
+        "network", config=given(config.network), cluster=eks.name, region=region, opts=opts
+    )
+
+
+def _load_balancers(
+    config: PlatformConfig,
+    place: Place,
+    network: Network | ExistingNetwork,
+    depends_on: list[pulumi.Resource],
+) -> list[pulumi.Resource]:
+    if config.load_balancer_controller is None:
+        return []
+    return LoadBalancerController(
+        "load-balancer-controller",
+        config=config.load_balancer_controller,
+        cluster_name=place.cluster.cluster_name,
+        region=place.region,
+        account=place.account,
+        vpc_id=network.vpc_id,
+        opts=pulumi.ResourceOptions.merge(
+            place.in_cluster, pulumi.ResourceOptions(depends_on=depends_on)
+        ),
+    ).ready
+
+
+def _backup(
+    config: PlatformConfig, keys: Encryption, region: str, opts: pulumi.ResourceOptions
+) -> None:
+    if config.backup is None:
+        return
+    Backup(
+        "backup",
+        config=config.backup,
+        key_arn=keys.key_arns["storage"],
+        partition=partition_of(region),
+        protect=config.protect,
+        retain=config.retain_on_delete,
+        opts=opts,
+    )
 
 
 def _buckets(
@@ -183,6 +175,7 @@ def _buckets(
         config=config.object_storage,
         key_arn=keys.key_arns["storage"],
         protect=config.protect,
+        retain=config.retain_on_delete,
         opts=opts,
     ).buckets
 
@@ -197,6 +190,7 @@ def _registry(
         config=config.image_registry,
         key_arn=keys.key_arns["storage"],
         protect=config.protect,
+        retain=config.retain_on_delete,
         opts=opts,
     ).urls
 
@@ -206,8 +200,6 @@ def role_arn(name: str, *, region: str, account: pulumi.Output[str]) -> pulumi.O
     return pulumi.Output.concat(f"arn:{partition_of(region)}:iam::", account, f":role/{name}")
 
 
-def given(value: T | None) -> T:
-    """What the rules of a stack file say is there."""
-    if value is None:
-        raise AssertionError("infra/rules.py let a stack file pass that lacks what EKS needs")
-    return value
+def registry_host(account: pulumi.Input[str], region: str) -> pulumi.Output[str]:
+    """Address of this account's ECR."""
+    return pulumi.Output.concat(account, f".dkr.ecr.{region}.{dns_suffix_of(region)}")

@@ -1,6 +1,7 @@
 """The wiring of the ground: operators, namespaces, who may do what, secrets."""
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import pulumi
@@ -9,6 +10,7 @@ from components.access_control import AccessControl
 from components.autoscaling_operator import AutoscalingOperator
 from components.cert_manager import CertManager
 from components.custom_resource_definitions import CustomResourceDefinitions
+from components.gpu_claim import GpuClaims
 from components.gpu_support import GpuSupport
 from components.namespace import Namespace
 from components.network_policy import NetworkPolicies
@@ -23,8 +25,8 @@ from components.secret_store import (
 )
 from components.service_mesh import MeshDoors, ServiceMesh
 from components.tracing import LANGFUSE_SECRETS, LangfuseTracingConfig
-from infra.config import CHECKOUT, PlatformConfig, state_path
-from infra.foundation import Foundation, given
+from infra.config import CHECKOUT, PlatformConfig, given, state_path
+from infra.foundation import Foundation
 
 GATEWAY_KEYS = "gateway-api-keys"
 """The Secret that a gateway reads API keys from, where the program can't know them."""
@@ -61,7 +63,14 @@ def operators(config: PlatformConfig, foundation: Foundation) -> list[pulumi.Res
             )
         )
     if config.gpu_support:
-        GpuSupport("gpu-support", config=config.gpu_support, opts=opts)
+        pools = config.gpu_pools.values()
+        GpuSupport(
+            "gpu-support",
+            config=config.gpu_support,
+            sharings=[pool.sharing for pool in pools if pool.sharing is not None],
+            auto_mode=config.cluster.eks is not None and config.cluster.eks.auto_mode,
+            opts=opts,
+        )
     if config.autoscaling_operator:
         keda = AutoscalingOperator("keda", config=config.autoscaling_operator, opts=opts)
         made.append(keda)
@@ -83,6 +92,13 @@ def namespaces(
         namespace=made["ai-agents"],
         opts=foundation.in_cluster,
     )
+    if config.gpu_support and config.gpu_support.allocation == "dra":
+        GpuClaims(
+            "gpu-claims",
+            config=config.gpu_support.claims,
+            namespace=made["ai-inference"],
+            opts=foundation.in_cluster,
+        )
     if config.network_policies:
         NetworkPolicies(
             "network-policies",
@@ -93,6 +109,13 @@ def namespaces(
     if config.service_mesh:
         MeshDoors("mesh-doors", namespaces=made, opts=foundation.in_cluster)
     return made
+
+
+def secrets_folder(config: PlatformConfig) -> Path | None:
+    """Where the secret files lie; None where AWS keeps the secrets."""
+    if not isinstance(config.secrets, DirectoryConfig):
+        return None
+    return CHECKOUT / state_path(config.secrets.directory)
 
 
 def secrets(config: PlatformConfig, foundation: Foundation, namespaces: Namespaces) -> SecretStore:

@@ -3,7 +3,12 @@
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from components.subnet_plan import overlaps
+from infra.auto_mode_rules import AUTO_MODE_RULES
+from infra.capacity_rules import CAPACITY_RULES
+from infra.foundation_rules import FOUNDATION_RULES
+from infra.quota_rules import QUOTA_RULES
+from infra.secret_rules import SECRET_RULES
+from infra.serving_rules import SERVING_RULES
 
 if TYPE_CHECKING:
     from infra.config import PlatformConfig
@@ -16,52 +21,9 @@ def broken_rules(config: "PlatformConfig", *, region: str | None) -> list[str]:
     return [line for rule in RULES for line in rule(config, region)]
 
 
-def _eks_needs(config: "PlatformConfig", region: str | None) -> Iterator[str]:
-    if config.cluster.eks is None:
-        return
-    if region is None:
-        yield "cluster.eks: got a cluster on AWS without 'aws:region'; set it beside this key"
-    for key in ("network", "encryption", "karpenter"):
-        if getattr(config, key) is None:
-            yield f"{key}: got null; cluster.eks needs it; give it a value, as Pulumi.dev.yaml does"
-    eks = config.cluster.eks
-    if eks.public_endpoint and not eks.public_access_cidrs:
-        yield (
-            "cluster.eks.publicAccessCidrs: got an empty list; a public endpoint needs at least "
-            "one block; name your networks or set publicEndpoint: false"
-        )
-
-
-def _zones(config: "PlatformConfig", region: str | None) -> Iterator[str]:
-    zones = config.network.availability_zones if config.network else ()
-    for index, zone in enumerate(zones):
-        if region and not zone.startswith(region):
-            yield (
-                f"network.availabilityZones[{index}]: got '{zone}'; allowed are zones of "
-                f"aws:region '{region}', such as '{region}a'"
-            )
-    for zone in sorted({zone for zone in zones if zones.count(zone) > 1}):
-        yield f"network.availabilityZones: got '{zone}' twice; name each zone once"
-
-
-def _addresses(config: "PlatformConfig", _region: str | None) -> Iterator[str]:
-    if config.network is None:
-        return
-    blocks = {"network.cidr": config.network.cidr}
-    if config.cluster.eks:
-        blocks["cluster.eks.serviceCidr"] = config.cluster.eks.service_cidr
-    for name, cidr in config.network.connected_networks.items():
-        blocks[f"network.connectedNetworks.{name}"] = cidr
-    yield from overlaps(blocks)
-
-
 def _pools(config: "PlatformConfig", _region: str | None) -> Iterator[str]:
     for name in sorted(config.gpu_pools.keys() & config.cpu_pools.keys()):
         yield f"cpuPools.{name}: got a name that gpuPools has too; rename one of them"
-    if config.karpenter is None:
-        for key, pools in (("gpuPools", config.gpu_pools), ("cpuPools", config.cpu_pools)):
-            if pools:
-                yield f"{key}: got {', '.join(pools)}; pools need karpenter; set it or remove them"
 
 
 def _images(config: "PlatformConfig", _region: str | None) -> Iterator[str]:
@@ -119,4 +81,16 @@ def _gateway(config: "PlatformConfig", _region: str | None) -> Iterator[str]:
         )
 
 
-RULES = (_eks_needs, _zones, _addresses, _pools, _images, _operators, _stores, _gateway)
+RULES = (
+    *FOUNDATION_RULES,
+    *AUTO_MODE_RULES,
+    *CAPACITY_RULES,
+    *SERVING_RULES,
+    _pools,
+    _images,
+    _operators,
+    _stores,
+    _gateway,
+    *SECRET_RULES,
+    *QUOTA_RULES,
+)

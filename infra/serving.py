@@ -9,18 +9,22 @@ from components.agent_pod import Surroundings
 from components.agent_scaler import AgentScaler
 from components.agent_service import AgentService
 from components.gateway import Gateway
+from components.image_prepull import ImagePrepull
 from components.inference_service import InferenceService
+from components.leader_worker_sets import LeaderWorkerSets
 from components.metrics import Metrics
 from components.model_server import ModelServer
+from components.ordering import after
 from components.sample_services import SampleServices, SampleSurroundings
 from components.secret_store import SecretStore
 from components.tool_registry import ToolRegistry
 from components.tracing import Tracing
+from components.versions import IMAGES
 from inference.catalog import default_catalog
 from inference.routing import AgentRoute, RouteTable
-from infra.config import PlatformConfig
+from infra.config import PlatformConfig, given
 from infra.documents import Documents
-from infra.foundation import Foundation, given
+from infra.foundation import Foundation
 from infra.ground import GATEWAY_KEYS, Namespaces
 from infra.images import image_reference
 
@@ -42,11 +46,18 @@ def gateway(
         routes=RouteTable(
             models=config.gateway.models,
             agents=tuple(AgentRoute(name=name) for name in documents.agents),
+            servers=config.gateway.servers,
+            providers=config.gateway.providers,
         ),
         namespace=namespaces["ai-gateway"],
         api_keys={tenant: secrets.value(key) for tenant, key in config.gateway_keys.items()}
         if inline
         else None,
+        provider_keys={
+            name: secrets.value(provider.key)
+            for name, provider in config.gateway.providers.items()
+            if provider.key and inline
+        },
         api_key_secret=None if inline else secrets.names["ai-gateway"][GATEWAY_KEYS],
         jwks=secrets.value("jwks.json") if own_keys else None,
         traces_url=traces.url,
@@ -54,11 +65,35 @@ def gateway(
     )
 
 
-def models(config: PlatformConfig, foundation: Foundation, namespaces: Namespaces) -> None:
-    """Model servers, and one name for all vLLM Pods."""
+def models(
+    config: PlatformConfig, foundation: Foundation, namespaces: Namespaces, metrics: Metrics
+) -> None:
+    """Model servers, what some of them need, and one name for all vLLM Pods."""
     inside = namespaces["ai-inference"]
+    groups = None
+    if any(server.nodes > 1 for server in config.model_servers.values()):
+        groups = LeaderWorkerSets("leader-worker-sets", opts=foundation.in_cluster).release
     for name, server in config.model_servers.items():
-        ModelServer(name, config=server, namespace=inside, opts=foundation.in_cluster)
+        ModelServer(
+            name,
+            config=server,
+            namespace=after(inside, [groups]) if groups and server.nodes > 1 else inside,
+            prometheus_url=metrics.url if server.scaling else None,
+            opts=foundation.in_cluster,
+        )
+    pools = {server.node_pool for server in config.model_servers.values()} & set(config.gpu_pools)
+    if config.pre_pull_model_images and pools:
+        ImagePrepull(
+            "model-images",
+            images={
+                server.image or IMAGES[server.engine]
+                for server in config.model_servers.values()
+                if server.node_pool in pools
+            },
+            pools=[pool for pool in pools if pool],
+            namespace=inside,
+            opts=foundation.in_cluster,
+        )
     if any(server.engine == "vllm" for server in config.model_servers.values()):
         InferenceService("vllm-inference", namespace=inside, opts=foundation.in_cluster)
 

@@ -8,6 +8,8 @@ from infra import ground, serving, stores
 from infra.config import CHECKOUT, PlatformConfig, StackConfig, TenantStackConfig
 from infra.documents import read_documents, require_agents, require_models, sample_documents
 from infra.foundation import cluster_of_tenant, found
+from infra.quota_rules import require_quotas
+from infra.secret_rules import require_secrets
 
 
 def build(config: StackConfig, region: str | None) -> dict[str, Any]:
@@ -31,6 +33,8 @@ def _platform(config: PlatformConfig, region: str | None) -> dict[str, Any]:
         embedding=config.agent_service.embedding_model,
     )
     knowledge = sample_documents(config.samples, root=CHECKOUT)
+    require_secrets(config, documents, folder=ground.secrets_folder(config))
+    require_quotas(config, documents)
     foundation = found(config, region)
     operators = ground.operators(config, foundation)
     namespaces = ground.namespaces(config, foundation, operators)
@@ -41,7 +45,7 @@ def _platform(config: PlatformConfig, region: str | None) -> dict[str, Any]:
     stores.collections(config, foundation, namespaces, vectors)
     metrics = stores.metrics(config, foundation, namespaces, documents.agents)
     gateway = serving.gateway(config, foundation, namespaces, secrets, traces, documents)
-    serving.models(config, foundation, namespaces)
+    serving.models(config, foundation, namespaces, metrics)
     around = Surroundings(
         gateway_url=gateway.url,
         gateway_key_secret=secrets.names["ai-agents"]["gateway-api-key"],

@@ -13,8 +13,8 @@ from components.secret_store import SecretStore
 from components.session_store import SessionStore
 from components.tracing import LangfuseTracingConfig, Tracing
 from components.vector_store import ChartVectorStoreConfig, VectorStore
-from infra.config import PlatformConfig
-from infra.foundation import Foundation, given
+from infra.config import PlatformConfig, given
+from infra.foundation import Foundation
 from infra.ground import Namespaces
 from infra.images import image_reference
 
@@ -95,7 +95,9 @@ def _with_bucket(
 def static_targets(config: PlatformConfig, agents: Iterable[str]) -> dict[str, list[str]]:
     """`host:port`s by scrape target, for a Prometheus that finds nothing by itself."""
     models = config.model_servers.items()
+    gateway = ["ai-gateway-metrics.ai-gateway.svc.cluster.local:9901"]
     return {
+        "envoy-metrics": gateway if config.gateway.variant == "envoy" else [],
         "agent-metrics": [f"{name}-metrics.ai-agents.svc.cluster.local:9090" for name in agents],
         "model-metrics": [
             f"{name}.ai-inference.svc.cluster.local:{server.port or server.serving().port}"

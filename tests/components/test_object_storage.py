@@ -13,6 +13,8 @@ from tests.harness.recording import Recording, record
 
 pytestmark = pytest.mark.unit
 
+EXISTING_KEY = "arn:aws:kms:us-west-2:111122223333:key/0a1b2c3d-0000-0000-0000-000000000000"
+
 BUCKETS = ("models", "vectors", "traces", "artifacts")
 
 
@@ -98,7 +100,7 @@ def test_image_tags_never_move_and_every_push_is_scanned() -> None:
 
 
 def test_keys_rotate_and_existing_ones_are_used_as_they_are() -> None:
-    config = EncryptionConfig(deletion_window_days=30, existing_keys={"storage": "arn:existing"})
+    config = EncryptionConfig(deletion_window_days=30, existing_keys={"storage": EXISTING_KEY})
 
     def build() -> dict[str, Any]:
         return dict(Encryption("encryption", config=config, protect=True).key_arns)
@@ -106,4 +108,4 @@ def test_keys_rotate_and_existing_ones_are_used_as_they_are() -> None:
     made = record(build, outputs=cloud_outputs)
     (key,) = made.of_type("key:Key")
     assert key.inputs["enableKeyRotation"] is True
-    assert made.values["storage"] == "arn:existing"
+    assert made.values["storage"] == EXISTING_KEY

@@ -88,16 +88,22 @@ def record(
         recording.outputs = outputs
     loop = asyncio.new_event_loop()
     asyncio.set_event_loop(loop)
+    mocks.set_mocks(recording, project="agentic-platform", stack="test", preview=preview)
+    monitor = SETTINGS.monitor
     # The SDK's mocks make an event loop in each worker thread and close none.
     worker_loops: list[asyncio.AbstractEventLoop] = []
 
     def worker_loop() -> None:
         worker_loops.append(asyncio.new_event_loop())
         asyncio.set_event_loop(worker_loops[-1])
+        # Settings don't follow into threads: a resource that is an input would be looked for in
+        # the monitor of the first recording.
+        SETTINGS.monitor = monitor
+        # It is read by a call from within the call that has it as input.
+        worker_loops[-1].set_default_executor(workers)
 
-    workers = ThreadPoolExecutor(max_workers=2, initializer=worker_loop)
+    workers = ThreadPoolExecutor(max_workers=4, initializer=worker_loop)
     loop.set_default_executor(workers)
-    mocks.set_mocks(recording, project="agentic-platform", stack="test", preview=preview)
     SETTINGS.rpc_manager.clear()
     SETTINGS.outputs.clear()
     wanted: dict[str, Any] = {}

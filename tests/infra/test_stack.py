@@ -12,7 +12,7 @@ from infra.config import PlatformConfig, TenantStackConfig, parse
 from local.secrets import ensure
 from tests.harness.cloud import ACCOUNT, CALLER, cloud_outputs
 from tests.harness.recording import Recording, Secret, record
-from tests.infra.stack_data import platform_data, stack_file
+from tests.infra.stack_data import auto_mode_data, platform_data, stack_file
 
 pytestmark = pytest.mark.unit
 
@@ -41,7 +41,8 @@ ON_AWS = EVERYWHERE | {
     "GpuSupport",
     "ImageRegistry",
     "InferenceService",
-    "Karpenter",
+    "Backup",
+    "LoadBalancerController",
     "Network",
     "NetworkPolicies",
     "NodePool",
@@ -49,16 +50,19 @@ ON_AWS = EVERYWHERE | {
     "PodIdentity",
     "SecretOperator",
     "ServiceMesh",
+    "PullThroughCaches",
     "StorageClass",
-    "SystemNodes",
 }
+WITH_KARPENTER = ON_AWS | {"Karpenter", "SystemNodes"}
+IN_AUTO_MODE = (ON_AWS - {"LoadBalancerController"}) | {"AutoModeClusterRole", "AutoModeNodes"}
 
 
 @cache
 def built(name: str) -> Recording:
     """Everything that a platform stack registers."""
-    region = stack_file(name).get("aws:region")
-    config = parse(platform_data(name), PlatformConfig, region=region)
+    region = "us-west-2" if name == "auto" else stack_file(name).get("aws:region")
+    data = auto_mode_data() if name == "auto" else platform_data(name)
+    config = parse(data, PlatformConfig, region=region)
     return record(lambda: stack.build(config, region), answers=CALLER, outputs=cloud_outputs)
 
 
@@ -76,7 +80,30 @@ def components(made: Recording) -> set[str]:
 
 @pytest.mark.parametrize("name", ["dev", "prod"])
 def test_a_stack_on_aws_makes_every_component_of_the_platform(name: str) -> None:
-    assert components(built(name)) >= ON_AWS
+    assert components(built(name)) >= WITH_KARPENTER
+
+
+def test_in_auto_mode_nothing_runs_beside_what_aws_runs() -> None:
+    made = built("auto")
+    assert components(made) >= IN_AUTO_MODE
+    assert not components(made) & {"Karpenter", "SystemNodes", "LoadBalancerController"}
+    assert {it.name for it in made.of_type(":Addon")} == {"metrics-server"}
+    assert {it.name for it in made.of_type(":Release")} & {"karpenter", "nvidia-device-plugin"} == (
+        set()
+    )
+    identities = made.of_type(":PodIdentityAssociation")
+    assert "kube-system" not in {it.inputs["namespace"] for it in identities}
+
+
+def test_auto_modes_pools_refer_to_its_own_node_classes() -> None:
+    made = built("auto")
+    classes = {it.inputs["metadata"]["name"] for it in made.of_type("/v1:NodeClass")}
+    assert classes == {"gpu-nodeclass", "general-nodeclass"}
+    assert not made.of_type(":EC2NodeClass")
+    for pool in made.of_type("/v1:NodePool"):
+        reference = pool.inputs["spec"]["template"]["spec"]["nodeClassRef"]
+        assert (reference["group"], reference["kind"]) == ("eks.amazonaws.com", "NodeClass")
+        assert reference["name"] in classes
 
 
 def test_the_local_stack_makes_the_same_platform_without_a_cloud(local: Recording) -> None:
@@ -151,6 +178,7 @@ def test_each_workload_that_calls_aws_has_an_identity_of_its_own() -> None:
     made = built("prod").of_type(":PodIdentityAssociation")
     who = {(it.inputs["namespace"], it.inputs["serviceAccount"]) for it in made}
     assert who == {
+        ("kube-system", "aws-load-balancer-controller"),
         ("kube-system", "aws-node"),
         ("kube-system", "ebs-csi-controller-sa"),
         ("kube-system", "karpenter"),

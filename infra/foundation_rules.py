@@ -1,0 +1,103 @@
+"""Rules about AWS: what a cluster stands on, whose addresses collide, what a mirror must cover."""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from components.subnet_plan import overlaps
+
+if TYPE_CHECKING:
+    from infra.config import PlatformConfig
+
+
+def _eks_needs(config: "PlatformConfig", region: str | None) -> Iterator[str]:
+    if config.cluster.eks is None:
+        return
+    if region is None:
+        yield "cluster.eks: got a cluster on AWS without 'aws:region'; set it beside this key"
+    if (config.network is None) == (config.existing_network is None):
+        yield (
+            "network: exactly one of 'network' and 'existingNetwork' must be given with cluster.eks"
+            "; null the other"
+        )
+    if config.encryption is None:
+        yield "encryption: got null; cluster.eks needs it; give it a value, as Pulumi.dev.yaml does"
+    eks = config.cluster.eks
+    if eks.public_endpoint and not eks.public_access_cidrs:
+        yield (
+            "cluster.eks.publicAccessCidrs: got an empty list; a public endpoint needs at least "
+            "one block; name your networks or set publicEndpoint: false"
+        )
+
+
+def _zones(config: "PlatformConfig", region: str | None) -> Iterator[str]:
+    zones = config.network.availability_zones if config.network else ()
+    if config.existing_network:
+        existing = config.existing_network
+        named = {
+            "privateSubnets": existing.private_subnets,
+            "publicSubnets": existing.public_subnets,
+        }
+        for key, subnets in named.items():
+            for zone in subnets:
+                if region and not zone.startswith(region):
+                    yield (
+                        f"existingNetwork.{key}.{zone}: got a zone outside of aws:region "
+                        f"'{region}'; allowed are zones such as '{region}a'"
+                    )
+    for index, zone in enumerate(zones):
+        if region and not zone.startswith(region):
+            yield (
+                f"network.availabilityZones[{index}]: got '{zone}'; allowed are zones of "
+                f"aws:region '{region}', such as '{region}a'"
+            )
+    for zone in sorted({zone for zone in zones if zones.count(zone) > 1}):
+        yield f"network.availabilityZones: got '{zone}' twice; name each zone once"
+
+
+def _addresses(config: "PlatformConfig", _region: str | None) -> Iterator[str]:
+    blocks: dict[str, str] = {}
+    if config.network:
+        blocks["network.cidr"] = config.network.cidr
+    if config.existing_network:
+        blocks["existingNetwork.cidr"] = config.existing_network.cidr
+    if config.cluster.eks:
+        blocks["cluster.eks.serviceCidr"] = config.cluster.eks.service_cidr
+    if config.network:
+        for name, cidr in config.network.connected_networks.items():
+            blocks[f"network.connectedNetworks.{name}"] = cidr
+    yield from overlaps(blocks)
+    yield from _policies_know_the_vpc(config)
+
+
+def _policies_know_the_vpc(config: "PlatformConfig") -> Iterator[str]:
+    """NetworkPolicies open the way to AWS by this range; another one cuts Pods off."""
+    network = config.network or config.existing_network
+    if network is None or config.network_policies is None:
+        return
+    given = config.network_policies.cloud_cidr
+    if given is not None and given != network.cidr:
+        yield (
+            f"networkPolicies.cloudCidr: got '{given}'; allowed is the VPC's range "
+            f"'{network.cidr}'; correct it"
+        )
+
+
+def _load_balancer(config: "PlatformConfig", _region: str | None) -> Iterator[str]:
+    """Without a controller a Service of type LoadBalancer waits for its address for ever."""
+    eks = config.cluster.eks
+    controller = config.load_balancer_controller
+    if eks is None:
+        if controller is not None:
+            yield (
+                "loadBalancerController: got a value without cluster.eks; it makes load balancers "
+                "on AWS only; null it"
+            )
+        return
+    if controller is None and not eks.auto_mode:
+        yield (
+            "loadBalancerController: got null; without it the gateway gets no address on EKS; "
+            "give it a value, as Pulumi.dev.yaml does"
+        )
+
+
+FOUNDATION_RULES = (_eks_needs, _zones, _addresses, _load_balancer)
