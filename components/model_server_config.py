@@ -5,14 +5,18 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, PositiveInt, model_validator
 
 from components.base import ConfigModel
-from inference import embedded, tgi, vllm
+from components.model_scaling_config import ModelScalingConfig
+from components.model_weights_config import ModelWeightsConfig
+from inference import embedded, sglang, tgi, vllm
+from inference.adapter import Adapter
 from inference.catalog import ModelSpec, default_catalog
 from inference.engine import Serving
-from inference.memory import weight_bytes
+from inference.memory import KvType
+from inference.options import Options
 from inference.routing import PublicName
 
-Engine = Literal["vllm", "tgi", "llama-cpp", "embedding", "scripted", "external"]
-GPU_ENGINES = ("vllm", "tgi")
+Engine = Literal["vllm", "sglang", "tgi", "llama-cpp", "embedding", "scripted", "external"]
+GPU_ENGINES = ("vllm", "sglang", "tgi")
 Quantity = Annotated[str, Field(pattern=r"^[0-9]+(\.[0-9]+)?(m|k|M|G|T|Ki|Mi|Gi|Ti)?$")]
 
 
@@ -29,20 +33,38 @@ class ModelServerConfig(ConfigModel):
     """One model server; its name, and with it the Service's, is its key in the stack file."""
 
     engine: Engine
-    """vllm · tgi (archived upstream in March 2026: new models belong on vllm) · llama-cpp,
-    embedding, scripted (programs of the local plane) · external (somebody else's server)."""
+    """vllm · sglang · tgi (archived upstream in March 2026: new models belong on vllm) ·
+    llama-cpp, embedding, scripted (programs of the local plane) · external (somebody else's
+    server)."""
     model: PublicName
     """A model of the catalogue; with `scripted` and `external` any name."""
     served_names: tuple[PublicName, ...] = ()
     """Model names that requests may carry: the public names routed here. Default: `model`."""
     replicas: Annotated[int, Field(ge=0, le=64)] = 1
-    """Pods, each with the whole model."""
+    """Servers, each with the whole model; not with `scaling`."""
+    scaling: ModelScalingConfig | None = None
+    """Servers by waiting requests and full caches, in place of `replicas`; needs KEDA."""
     gpus: Literal[1, 2, 4, 8] | None = None
-    """GPUs of one replica; only for vllm and tgi, which need it."""
+    """GPUs of one node of one server; only for engines on GPUs, which need it."""
+    nodes: Annotated[int, Field(ge=1, le=16)] = 1
+    """Nodes that one server spreads the layers over; more than one needs LeaderWorkerSet and is
+    for `vllm` only."""
+    gpu_claim: str | None = None
+    """ResourceClaimTemplate (DRA) that brings the GPUs, in place of the device plugin."""
     node_pool: str | None = None
     """Karpenter NodePool that the Pods are pinned to."""
     context_tokens: PositiveInt | None = None
     """Default: all that the model supports."""
+    max_sequences: PositiveInt | None = None
+    """Requests in one batch; default: the engine's."""
+    kv_cache: KvType = "auto"
+    """Elements of the KV cache; `fp8` holds twice as many tokens."""
+    quantization: Literal["fp8"] | None = None
+    """Convert the weights while they load; default: as they were published."""
+    adapters: dict[PublicName, Adapter] = Field(default_factory=dict)
+    """LoRA adapters by the model name that requests carry."""
+    weights: ModelWeightsConfig = Field(default=ModelWeightsConfig())
+    """Where the weights come from."""
     requests: Amounts | None = None
     """Default: by the number of GPUs; small for the programs of the local plane."""
     limits: Amounts | None = None
@@ -58,7 +80,7 @@ class ModelServerConfig(ConfigModel):
     model_secret: str | None = None
     """Secret with key `token` for repositories that ask for one."""
     extra_args: tuple[str, ...] = ()
-    """Further flags of the engine."""
+    """Further flags of the engine; one that vllm or sglang doesn't know is refused."""
 
     @model_validator(mode="after")
     def _belongs_together(self) -> Self:
@@ -66,12 +88,21 @@ class ModelServerConfig(ConfigModel):
         self._only_for("script", self.script, ("scripted",), needed=True)
         self._only_for("host", self.host, ("external",), needed=True)
         self._only_for("port", self.port, ("external",), needed=True)
+        for field in ("scaling", "gpu_claim", "max_sequences", "quantization"):
+            self._only_for(field, getattr(self, field), GPU_ENGINES)
+        if self.engine not in GPU_ENGINES and (self.nodes > 1 or self.adapters):
+            raise ValueError(f"nodes and adapters belong to engine 'vllm', not to {self.engine!r}")
+        if self.scaling and "replicas" in self.model_fields_set:
+            raise ValueError("replicas and scaling both say how many servers; remove one of them")
+        servers = self.scaling.max_replicas if self.scaling else self.replicas
+        for problem in self.weights.problems(servers=servers * self.nodes):
+            raise ValueError(problem)
         if self.engine not in ("scripted", "external"):
-            self.serving(self._catalogue_model())
+            self.serving()
         return self
 
     def _only_for(
-        self, field: str, value: object, engines: tuple[str, ...], *, needed: bool
+        self, field: str, value: object, engines: tuple[str, ...], *, needed: bool = False
     ) -> None:
         names = " and ".join(repr(engine) for engine in engines)
         if value is not None and self.engine not in engines:
@@ -79,7 +110,8 @@ class ModelServerConfig(ConfigModel):
         if needed and value is None and self.engine in engines:
             raise ValueError(f"engine {self.engine!r} needs {field}")
 
-    def _catalogue_model(self) -> ModelSpec:
+    def catalogue_model(self) -> ModelSpec:
+        """ValueError for an unknown name, or a model of the wrong kind for the engine."""
         model = default_catalog().find(self.model)
         wanted = "embedding" if self.engine == "embedding" else "chat"
         if self.engine in ("embedding", "llama-cpp", "tgi") and model.kind != wanted:
@@ -88,33 +120,30 @@ class ModelServerConfig(ConfigModel):
             )
         return model
 
-    def serving(self, model: ModelSpec | None = None) -> Serving:
-        """The container's command line; ValueError for what the engine or the model can't do."""
-        if self.engine == "scripted":
-            names = self.served_names or (self.model,)
-            return embedded.scripted(served_names=names, extra_args=self.extra_args)
-        found = model or self._catalogue_model()
-        if self.engine == "llama-cpp":
-            return embedded.llama_cpp(
-                found.name, served_names=self.served_names, extra_args=self.extra_args
-            )
-        if self.engine == "embedding":
-            return embedded.embedding(
-                found.name, served_names=self.served_names, extra_args=self.extra_args
-            )
-        if self.engine == "tgi":
-            return tgi.serving(
-                found,
-                gpus=self.gpus or 1,
-                weight_bytes=weight_bytes(found),
-                context_tokens=self.context_tokens,
-                extra_args=self.extra_args,
-            )
-        return vllm.serving(
-            found,
+    def options(self) -> Options:
+        """What this asks of an engine on GPUs."""
+        return Options(
             gpus=self.gpus or 1,
-            served_names=self.served_names or (self.model,),
-            weight_bytes=weight_bytes(found),
+            nodes=self.nodes,
+            served_names=self.served_names,
             context_tokens=self.context_tokens,
+            max_sequences=self.max_sequences,
+            kv_type=self.kv_cache,
+            quantization=self.quantization,
+            adapters=self.adapters,
+            source=self.weights.path(self.model),
             extra_args=self.extra_args,
         )
+
+    def serving(self) -> Serving:
+        """The container's command line; ValueError for what the engine or the model can't do."""
+        names, more = self.served_names, self.extra_args
+        if self.engine == "scripted":
+            return embedded.scripted(served_names=names or (self.model,), extra_args=more)
+        model = self.catalogue_model()
+        if self.engine == "llama-cpp":
+            return embedded.llama_cpp(model.name, served_names=names, extra_args=more)
+        if self.engine == "embedding":
+            return embedded.embedding(model.name, served_names=names, extra_args=more)
+        engines = {"vllm": vllm.serving, "sglang": sglang.serving, "tgi": tgi.serving}
+        return engines[self.engine](model, self.options())

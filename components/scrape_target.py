@@ -27,7 +27,7 @@ class ScrapeTarget(ConfigModel):
     """Time between two scrapes."""
 
 
-MODEL_ENGINES = ["vllm", "tgi", "llama-cpp", "embedding", "scripted"]
+MODEL_ENGINES = ["vllm", "sglang", "tgi", "llama-cpp", "embedding", "scripted"]
 
 PLATFORM_TARGETS: tuple[ScrapeTarget, ...] = (
     ScrapeTarget(name="agent-metrics", namespace="ai-agents", match_labels={"app": "kagent"}),

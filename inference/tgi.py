@@ -4,41 +4,46 @@ Upstream archived the project in March 2026. It is kept because the architecture
 `mixtral-8x7b`; a new model belongs on vLLM.
 """
 
-from collections.abc import Sequence
-
 from inference.catalog import ModelSpec
 from inference.engine import Serving
-from inference.vllm import check
+from inference.options import Options
 
 PORT = 8080
-_LOAD_BYTES_PER_SECOND = 200e6
 _WARM_UP_SECONDS = 600
 
 
-def serving(
-    model: ModelSpec,
-    *,
-    gpus: int,
-    weight_bytes: int,
-    context_tokens: int | None = None,
-    extra_args: Sequence[str] = (),
-) -> Serving:
-    """TGI answers to every model name, so it takes no list of served names."""
-    check(model, gpus=gpus, context_tokens=context_tokens)
-    total = context_tokens or model.context_tokens
-    args = (
-        *("--model-id", model.repository),
+def serving(model: ModelSpec, options: Options) -> Serving:
+    """TGI answers to every model name, so `served_names` are not its business.
+
+    ValueError, a line each, for what the engine or the model can't do.
+    """
+    options.check(model)
+    refused = {
+        "nodes": options.nodes > 1,
+        "kvCache": options.kv_type != "auto",
+        "adapters": bool(options.adapters),
+    }
+    if any(refused.values()):
+        fields = ", ".join(name for name, asked in refused.items() if asked)
+        raise ValueError(f"engine 'tgi' has no {fields}; engine 'vllm' has")
+    total = options.context(model)
+    args = [
+        *("--model-id", options.source or model.repository),
         *("--hostname", "0.0.0.0"),  # noqa: S104 -- inside the Pod's own network namespace
         *("--port", str(PORT)),
-        *("--num-shard", str(gpus)),
+        *("--num-shard", str(options.gpus)),
         *("--max-total-tokens", str(total)),
         *("--max-input-tokens", str(total - 1)),
-    )
+    ]
+    if options.max_sequences:
+        args += ["--max-concurrent-requests", str(options.max_sequences)]
+    if options.quantization:
+        args += ["--quantize", options.quantization]
     return Serving(
         command=(),
-        args=(*args, *extra_args),
+        args=(*args, *options.extra_args),
         port=PORT,
-        startup_seconds=int(_WARM_UP_SECONDS + weight_bytes / _LOAD_BYTES_PER_SECOND),
+        startup_seconds=options.startup_seconds(model, beside_loading=_WARM_UP_SECONDS),
         env={"HF_HOME": "/models", "HUGGINGFACE_HUB_CACHE": "/models/hub", "HOME": "/models"},
         shared_memory=True,
         cache_dir="/models",
