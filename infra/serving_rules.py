@@ -1,0 +1,36 @@
+"""Rules about model servers that need something else of the stack."""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from infra.config import PlatformConfig
+
+
+def _scaling(config: "PlatformConfig", _region: str | None) -> Iterator[str]:
+    scaled = [name for name, server in config.model_servers.items() if server.scaling]
+    for name in scaled:
+        path = f"modelServers.{name}.scaling"
+        if config.autoscaling_operator is None:
+            yield f"{path}: needs KEDA; set autoscalingOperator or give replicas instead"
+        if config.metrics.variant != "chart":
+            yield (
+                f"{path}: asks Prometheus by Pod, which needs metrics.variant 'chart', not "
+                f"'{config.metrics.variant}'; choose it or give replicas instead"
+            )
+
+
+def _public_names(config: "PlatformConfig", _region: str | None) -> Iterator[str]:
+    """An adapter is reached by its own name, so two servers of it are two models of one name."""
+    owners: dict[str, str] = {}
+    for name, server in config.model_servers.items():
+        for adapter in server.adapters:
+            if adapter in owners:
+                yield (
+                    f"modelServers.{name}.adapters.{adapter}: got a name that "
+                    f"'{owners[adapter]}' has too; rename one of them"
+                )
+            owners[adapter] = name
+
+
+SERVING_RULES = (_scaling, _public_names)
