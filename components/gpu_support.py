@@ -1,58 +1,90 @@
-"""What makes GPUs usable and visible: the device plugin and the DCGM exporter."""
+"""What makes GPUs usable and visible: device plugin or DRA driver, and the DCGM exporter."""
 
-from typing import Any
+from collections.abc import Iterable
+from typing import Any, Literal
 
 import pulumi
 import yaml
-from pydantic import PositiveInt
+from pydantic import Field
 
 from components.base import ConfigModel
 from components.child_options import child_options
-from components.gpu_node_pool import GPU_RESOURCE
+from components.gpu_claim import API_VERSION, GpuAlternative, GpuClaimConfig
+from components.gpu_sharing import GPU_RESOURCE, WHOLE, GpuSharing, plugin_settings
 from components.helm_chart import HelmChart
 
 NAMESPACE = "kube-system"
 GPU_PRESENT = "karpenter.k8s.aws/instance-gpu-manufacturer"
+GPU_PRESENT_IN_AUTO_MODE = "eks.amazonaws.com/instance-gpu-manufacturer"
+
+DEFAULT_CLAIMS = {
+    "large-gpu": GpuClaimConfig(
+        alternatives=(
+            GpuAlternative(name="h100", product="H100"),
+            GpuAlternative(name="a100", product="A100"),
+            GpuAlternative(name="two-a10g", product="A10G", count=2),
+        )
+    )
+}
+"""The architecture's three GPUs, the strongest first."""
 
 
 class GpuSupportConfig(ConfigModel):
-    """How GPUs are offered to Pods.
+    """How GPUs are offered to Pods."""
 
-    The device plugin is the working combination with Karpenter, which ignores DRA claims when it
-    chooses nodes (chart value `settings.ignoreDRARequests`, on by default in 1.14).
-    """
-
-    time_slices: PositiveInt = 1
-    """Pods that share one GPU; 1 gives each Pod whole GPUs."""
+    allocation: Literal["devicePlugin", "dra"] = "devicePlugin"
+    """`devicePlugin`: Pods ask for `nvidia.com/gpu`, and Karpenter buys nodes for them. `dra`: Pods
+    claim devices; Karpenter does not see claims (`settings.ignoreDRARequests` of its chart 1.14),
+    so every GPU pool must then have staticNodes."""
     metrics: bool = True
     """Run the DCGM exporter on GPU nodes; needs the ServiceMonitor kind."""
+    claims: dict[str, GpuClaimConfig] = Field(default=DEFAULT_CLAIMS)
+    """With `dra`: ResourceClaimTemplates of the namespace ai-inference, by name."""
 
 
-def only_gpu_nodes() -> dict[str, Any]:
+def only_gpu_nodes(label: str = GPU_PRESENT) -> dict[str, Any]:
     """Scheduling of a DaemonSet that belongs on GPU nodes and on no others."""
     return {
-        "nodeSelector": {GPU_PRESENT: "nvidia"},
+        "nodeSelector": {label: "nvidia"},
         "tolerations": [{"key": GPU_RESOURCE, "operator": "Exists", "effect": "NoSchedule"}],
     }
 
 
-def device_plugin_values(config: GpuSupportConfig) -> dict[str, Any]:
-    """Values of the nvidia-device-plugin chart; its own affinity wants labels that nothing sets."""
+def device_plugin_values(sharings: Iterable[GpuSharing] = ()) -> dict[str, Any]:
+    """Values of the nvidia-device-plugin chart; its own affinity wants labels that nothing sets.
+
+    A pool that shares its GPUs labels its nodes with the name of a configuration.
+    """
     # Helm merges maps: only null takes a default of the chart away.
     values = only_gpu_nodes() | {"affinity": None, "gfd": {"enabled": False}}
-    if config.time_slices == 1:
+    wanted = {it.plugin_config: it for it in sharings}
+    if not wanted:
         return values
-    shared = {"resources": [{"name": GPU_RESOURCE, "replicas": config.time_slices}]}
-    settings = yaml.safe_dump({"version": "v1", "sharing": {"timeSlicing": shared}})
-    return values | {"config": {"map": {"default": settings}, "default": "default"}}
+    settings = {WHOLE: plugin_settings(None)} | {
+        name: plugin_settings(wanted[name]) for name in sorted(wanted)
+    }
+    texts = {name: yaml.safe_dump(each) for name, each in settings.items()}
+    return values | {"config": {"map": texts, "default": WHOLE}}
 
 
-def dcgm_exporter_values() -> dict[str, Any]:
+def dra_driver_values() -> dict[str, Any]:
+    """Values of the DRA driver's chart: GPUs, no multi-node fabric."""
+    return {
+        "gpuResourcesEnabledOverride": True,
+        "resources": {"gpus": {"enabled": True}, "computeDomains": {"enabled": False}},
+        "resourceApiVersion": API_VERSION,
+        "nvidiaDriverRoot": "/",
+        "kubeletPlugin": only_gpu_nodes() | {"affinity": None},
+    }
+
+
+def dcgm_exporter_values(*, label: str = GPU_PRESENT, dra: bool = False) -> dict[str, Any]:
     """Values of the dcgm-exporter chart."""
-    return only_gpu_nodes() | {
+    values = only_gpu_nodes(label) | {
         "serviceMonitor": {"enabled": True, "interval": "15s"},
         "kubernetes": {"enablePodLabels": True},
     }
+    return values | ({"kubernetesDRA": {"enabled": True}} if dra else {})
 
 
 class GpuSupport(pulumi.ComponentResource):
@@ -63,23 +95,27 @@ class GpuSupport(pulumi.ComponentResource):
         name: str,
         *,
         config: GpuSupportConfig,
+        sharings: Iterable[GpuSharing] = (),
+        auto_mode: bool = False,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
+        """`sharings` are those of the pools. EKS Auto Mode brings a device plugin of its own."""
         super().__init__("agentic:capacity:GpuSupport", name, None, opts)
-        child = child_options(self, opts)
-        HelmChart(
-            "nvidia-device-plugin",
-            chart="nvidia-device-plugin",
-            namespace=NAMESPACE,
-            values=device_plugin_values(config),
-            opts=child,
-        )
+        dra = config.allocation == "dra"
+        charts: dict[str, dict[str, Any]] = {}
+        if dra:
+            charts["nvidia-dra-driver-gpu"] = dra_driver_values()
+        elif not auto_mode:
+            charts["nvidia-device-plugin"] = device_plugin_values(sharings)
         if config.metrics:
+            label = GPU_PRESENT_IN_AUTO_MODE if auto_mode else GPU_PRESENT
+            charts["dcgm-exporter"] = dcgm_exporter_values(label=label, dra=dra)
+        for chart, values in charts.items():
             HelmChart(
-                "dcgm-exporter",
-                chart="dcgm-exporter",
+                chart,
+                chart=chart,
                 namespace=NAMESPACE,
-                values=dcgm_exporter_values(),
-                opts=child,
+                values=values,
+                opts=child_options(self, opts),
             )
         self.register_outputs({})

@@ -38,6 +38,10 @@ class KarpenterConfig(ConfigModel):
     """Two survive the loss of a system node."""
     spot_to_spot_consolidation: bool = False
     """Whether a spot node may be replaced by a cheaper spot node."""
+    static_capacity: bool = False
+    """Pools with `staticNodes` (alpha in Karpenter 1.14)."""
+    node_overlay: bool = False
+    """Pools that share GPUs: Karpenter learns what their nodes offer (alpha in 1.14)."""
 
 
 def controller_policy(
@@ -85,7 +89,14 @@ def controller_values(
             "clusterName": cluster,
             "clusterEndpoint": endpoint,
             "interruptionQueue": queue,
-            "featureGates": {"spotToSpotConsolidation": config.spot_to_spot_consolidation},
+            # 1.14's default, said here: the rule about DRA (infra/capacity_rules.py) rests on it.
+            "ignoreDRARequests": True,
+            "featureGates": {
+                "spotToSpotConsolidation": config.spot_to_spot_consolidation,
+                "staticCapacity": config.static_capacity,
+                "nodeOverlay": config.node_overlay,
+                "reservedCapacity": True,
+            },
         },
         "serviceAccount": {"create": True, "name": SERVICE_ACCOUNT},
         "controller": {

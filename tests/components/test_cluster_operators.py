@@ -3,14 +3,8 @@
 from typing import Any
 
 import pytest
-import yaml
 
 from components.cert_manager import INTERNAL_ISSUER, authority_manifests
-from components.gpu_support import (
-    GpuSupportConfig,
-    dcgm_exporter_values,
-    device_plugin_values,
-)
 from components.service_mesh import (
     PLAIN_TEXT_DOORS,
     ServiceMesh,
@@ -79,19 +73,3 @@ def test_who_stands_outside_the_mesh_reaches_the_gateway_and_the_agents_metrics(
     spec = door_manifest(PLAIN_TEXT_DOORS[1], namespace="ai-agents")["spec"]
     assert spec["selector"] == {"matchLabels": {"app": "kagent"}}
     assert spec["portLevelMtls"] == {"9090": {"mode": "PERMISSIVE"}}
-
-
-@pytest.mark.unit
-def test_gpu_agents_run_on_gpu_nodes_only_and_tolerate_their_taint() -> None:
-    for values in (device_plugin_values(GpuSupportConfig()), dcgm_exporter_values()):
-        assert values["nodeSelector"] == {"karpenter.k8s.aws/instance-gpu-manufacturer": "nvidia"}
-        assert values["tolerations"][0]["key"] == "nvidia.com/gpu"
-
-
-@pytest.mark.unit
-def test_time_slices_become_the_device_plugins_own_configuration() -> None:
-    values = device_plugin_values(GpuSupportConfig(time_slices=4))
-    settings = yaml.safe_load(values["config"]["map"][values["config"]["default"]])
-    assert settings["sharing"]["timeSlicing"]["resources"] == [
-        {"name": "nvidia.com/gpu", "replicas": 4}
-    ]
