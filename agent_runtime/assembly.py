@@ -1,31 +1,25 @@
 """Puts the parts of one agent together, from its settings and documents."""
 
 from dataclasses import dataclass
+from functools import partial
 
-from langgraph.checkpoint.base import BaseCheckpointSaver
-from langgraph.checkpoint.memory import InMemorySaver
-
-from agent_runtime.agent.accounts import Accounts
-from agent_runtime.agent.engine import Engine
-from agent_runtime.agent.graph import build_graph
+from agent_runtime.agent.execution import Parts, execution
 from agent_runtime.agent.model_client import ModelClient
-from agent_runtime.agent.model_step import ModelStep
-from agent_runtime.agent.pricing import Prices
-from agent_runtime.agent.tool_step import ToolStep
 from agent_runtime.auth import Authenticator, authenticator
 from agent_runtime.knowledge.embedding import PaddedEmbedder
-from agent_runtime.memory.approvals import ApprovalStore
-from agent_runtime.memory.in_process import InProcessApprovals, NoShortTermMemory
+from agent_runtime.memory.approval_desk import ApprovalDesk
+from agent_runtime.memory.approvals import ApprovalStore, InProcessApprovals
+from agent_runtime.memory.audit import AuditTrail, InProcessAudit
 from agent_runtime.memory.long_term import MilvusLongTermMemory
-from agent_runtime.memory.ports import ShortTermMemory
 from agent_runtime.memory.session_store import SessionStore
+from agent_runtime.runs.setup import RunningService, build_runs
 from agent_runtime.settings import Settings
 from agent_runtime.telemetry.metrics import Metrics
 from agent_runtime.telemetry.tracing import Tracing
 from agent_runtime.tools.address_guard import AddressGuard
 from agent_runtime.tools.registry import ToolRegistry, bind
 from agents.document import AgentDocument
-from agents.tool import RetrievalTool, Tool
+from agents.tool import Authored, RetrievalTool
 
 
 @dataclass(frozen=True)
@@ -34,10 +28,11 @@ class AgentRuntime:
 
     settings: Settings
     document: AgentDocument
-    tools: tuple[Tool, ...]
-    engine: Engine
+    tools: tuple[Authored, ...]
+    runs: RunningService
     authenticator: Authenticator
     approvals: ApprovalStore
+    desk: ApprovalDesk
     metrics: Metrics
     tracing: Tracing
     client: ModelClient
@@ -61,6 +56,7 @@ class AgentRuntime:
             await self.knowledge.warm()
 
     async def close(self) -> None:
+        await self.runs.close()
         await self.registry.close()
         await self.client.close()
         if self.sessions:
@@ -68,7 +64,7 @@ class AgentRuntime:
         self.knowledge.close()
 
 
-def assemble(settings: Settings, document: AgentDocument, tools: tuple[Tool, ...]) -> AgentRuntime:
+def assemble(settings: Settings, document: AgentDocument, tools: tuple[Authored, ...]) -> AgentRuntime:
     """Nothing is connected yet: every part connects when it is first used."""
     name = settings.name or document.metadata.name
     metrics = Metrics(name)
@@ -86,27 +82,34 @@ def assemble(settings: Settings, document: AgentDocument, tools: tuple[Tool, ...
     )
     sessions = SessionStore(settings, document) if document.spec.memory else None
     approvals: ApprovalStore = sessions.approvals if sessions else InProcessApprovals()
-    memory: ShortTermMemory = sessions.short_term if sessions else NoShortTermMemory()
-    model_step = ModelStep(
-        document.spec,
+    audit: AuditTrail = sessions.audit if sessions else InProcessAudit(document.metadata.name)
+    desk = ApprovalDesk(approvals, audit)
+    parts = Parts(
+        settings=settings,
+        document=document,
         client=client,
-        functions=registry.functions,
-        prices=Prices.from_catalog(settings.catalog),
+        registry=registry,
+        desk=desk,
+        checkpoints=sessions.checkpoints if sessions else None,
         metrics=metrics,
         tracing=tracing,
     )
-    tool_step = ToolStep(registry, metrics=metrics, tracing=tracing)
-    saver = _checkpoints(registry, sessions)
-    graph = build_graph(model_step, tool_step, document.spec.budget, checkpoints=saver)
-    accounts = _accounts(settings, document, metrics, tracing)
-    engine = Engine(document, graph, memory=memory, approvals=approvals, accounts=accounts)
+    memory = document.spec.memory
+    runs = build_runs(
+        settings,
+        partial(execution, parts),
+        store=sessions.runs if sessions else None,
+        required=memory is None or memory.required,
+        metrics=metrics,
+    )
     return AgentRuntime(
         settings=settings,
         document=document,
         tools=tools,
-        engine=engine,
+        runs=runs,
         authenticator=authenticator(settings),
         approvals=approvals,
+        desk=desk,
         metrics=metrics,
         tracing=tracing,
         client=client,
@@ -114,23 +117,3 @@ def assemble(settings: Settings, document: AgentDocument, tools: tuple[Tool, ...
         knowledge=knowledge,
         sessions=sessions,
     )
-
-
-def _accounts(
-    settings: Settings, document: AgentDocument, metrics: Metrics, tracing: Tracing
-) -> Accounts:
-    return Accounts(
-        model=document.spec.model.name,
-        metrics=metrics,
-        tracing=tracing,
-        max_running=settings.max_streams,
-    )
-
-
-def _checkpoints(
-    registry: ToolRegistry, sessions: SessionStore | None
-) -> BaseCheckpointSaver[str] | None:
-    """Only an agent that can wait for a person pays for checkpoints."""
-    if not registry.pauses:
-        return None
-    return sessions.checkpoints if sessions else InMemorySaver()

@@ -6,6 +6,7 @@ import signal
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from typing import Literal
 
 import uvicorn
 from starlette.types import ASGIApp
@@ -15,8 +16,11 @@ from agent_runtime.app import build_app
 from agent_runtime.assembly import AgentRuntime
 from agent_runtime.memory.ports import MemoryUnavailableError
 from agent_runtime.settings import SettingsError
+from agent_runtime.tools.following import following_tools, referenced, resolver
 
 _BACKLOG = 1024
+LAST_SECONDS = 3.0
+"""Of the time to drain, what is kept for handing back the runs that did not end."""
 
 _log = logging.getLogger(__name__)
 
@@ -51,24 +55,28 @@ async def serve(runtime: AgentRuntime, requests: socket.socket, operations: sock
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    agent = _server(build_app(runtime), settings.drain_seconds)
+    agent = http_server(build_app(runtime), settings.drain_seconds)
     health_app = operations_app(runtime.metrics.registry, lambda: not stop.is_set())
-    health = _server(health_app, 1)
+    health = http_server(health_app, 1)
     serving = [
         asyncio.create_task(agent.serve([requests])),
         asyncio.create_task(health.serve([operations])),
     ]
     stopping = asyncio.create_task(stop.wait())
     warming = asyncio.create_task(_warm(runtime))
+    following = asyncio.create_task(_follow(runtime))
     try:
         await asyncio.wait([*serving, stopping], return_when=asyncio.FIRST_COMPLETED)
         _log.info("draining")
+        # runs that end meanwhile still reach the clients that wait for them
+        draining = asyncio.create_task(runtime.runs.drain(settings.drain_seconds - LAST_SECONDS))
         agent.should_exit = True
         await serving[0]
+        await draining
         health.should_exit = True
         await serving[1]
     finally:
-        for task in (stopping, warming):
+        for task in (stopping, warming, following):
             task.cancel()
             with suppress(asyncio.CancelledError):
                 await task
@@ -79,17 +87,36 @@ async def serve(runtime: AgentRuntime, requests: socket.socket, operations: sock
 async def _warm(runtime: AgentRuntime) -> None:
     """Best effort: what can't be reached now is reached, or reported, when it is needed."""
     try:
+        await runtime.runs.start()
         await runtime.warm()
     except MemoryUnavailableError as error:
         _log.warning("not reachable yet", extra={"fields": {"reason": str(error)}})
 
 
-def _server(app: ASGIApp, drain_seconds: float) -> _Server:
+async def _follow(runtime: AgentRuntime) -> None:
+    """Take changed Tools in, until cancelled."""
+    document = runtime.document
+    async with following_tools(
+        runtime.settings,
+        runtime.registry,
+        resolver(document),
+        known=referenced(document, runtime.tools),
+        numbers=runtime.metrics.registry,
+        name=runtime.metrics.agent,
+        namespace=runtime.settings.namespace or document.metadata.namespace,
+    ):
+        await asyncio.Event().wait()
+
+
+def http_server(
+    app: ASGIApp, drain_seconds: float, *, lifespan: Literal["on", "off"] = "off"
+) -> uvicorn.Server:
+    """A server that logs through the runtime's own log and leaves signals alone."""
     config = uvicorn.Config(
         app,
         log_config=None,
         access_log=False,
-        lifespan="off",
+        lifespan=lifespan,
         server_header=False,
         timeout_graceful_shutdown=max(1, int(drain_seconds)),
     )

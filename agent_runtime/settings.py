@@ -8,6 +8,8 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from agent_runtime.telemetry.redaction import redacted
 
+TraceContent = Literal["off", "redacted", "full"]
+
 
 class SettingsError(ValueError):
     """All unusable environment variables at once, one line each."""
@@ -73,8 +75,11 @@ class Settings(BaseSettings):
     """Default: spans are made but not sent."""
     otlp_headers_file: Path | None = None
     """Lines `name: value`."""
-    trace_content: Literal["off", "redacted"] = "off"
-    """Whether spans carry prompts and answers."""
+    trace_content: TraceContent = "off"
+    """Whether spans carry prompts and answers; redacted: without what may name a person.
+    Credentials are never in them."""
+    trace_content_tenants: Annotated[dict[str, TraceContent], NoDecode] = Field(default={})
+    """Tenants with another rule: `acme=full,rival=off`."""
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
 
     auth: Literal["gateway", "jwt", "none"] = "gateway"
@@ -94,7 +99,17 @@ class Settings(BaseSettings):
 
     secrets_dir: Path = Path("/var/run/agent/secrets")
     allowed_hosts: Annotated[tuple[str, ...], NoDecode] = ()
-    """Hosts in the cluster that tools may call, separated by commas."""
+    """Hosts in the cluster that tools may call, separated by commas; `host:port` for one port."""
+    tool_watch: Literal["off", "files", "cluster"] = "files"
+    """Where changes of registered Tools come from while the process runs: nowhere, the file of
+    AGENT_TOOLS, or the Tool objects of the namespace, for which the Pod needs a token."""
+    tool_status: bool = False
+    """With `cluster`: write the condition Accepted into each Tool; for the one that may."""
+    kubernetes_url: Annotated[str, Field(pattern=r"^https?://\S+$")] = (
+        "https://kubernetes.default.svc"
+    )
+    kubernetes_token_file: Path = Path("/var/run/secrets/kubernetes.io/serviceaccount/token")
+    kubernetes_ca_file: Path = Path("/var/run/secrets/kubernetes.io/serviceaccount/ca.crt")
 
     max_body_bytes: Annotated[int, Field(ge=1024)] = 1_048_576
     max_streams: Annotated[int, Field(ge=1)] = 200
@@ -133,6 +148,14 @@ class Settings(BaseSettings):
     def _split(cls, value: object) -> object:
         if isinstance(value, str):
             return tuple(host.strip().lower() for host in value.split(",") if host.strip())
+        return value
+
+    @field_validator("trace_content_tenants", mode="before")
+    @classmethod
+    def _pairs(cls, value: object) -> object:
+        if isinstance(value, str):
+            pairs = (each.partition("=") for each in value.split(",") if each.strip())
+            return {name.strip(): rule.strip() for name, _, rule in pairs}
         return value
 
     def problems(self) -> list[str]:

@@ -62,6 +62,8 @@ class Memory(DocumentModel):
 
     type: Literal["redis"] = "redis"
     config: MemoryConfig = MemoryConfig()
+    required: bool = True
+    """false: while the store is down, questions are answered without it, and say so."""
 
 
 class Scaling(DocumentModel):
@@ -103,6 +105,8 @@ class Budget(DocumentModel):
     tool_calls: Annotated[int, Field(ge=0, le=500)] = 24
     tokens: Annotated[int, Field(ge=1, le=100_000_000)] = 100_000
     """Prompt and completion tokens together."""
+    usd: Annotated[float, Field(gt=0)] | None = None
+    """US dollars, by the catalogue's prices; a model without a price costs nothing here."""
     time: Duration = "2m"
     same_call: Annotated[int, Field(ge=1, le=100)] = 3
     """Times that the same tool may be called with the same arguments."""
@@ -152,6 +156,18 @@ class AgentSpec(DocumentModel):
     scaling: Scaling = Scaling()
     resources: Resources = Resources()
     budget: Budget = Budget()
+    framework: Literal["builtin", "langgraph"] = "builtin"
+    """langgraph: `entrypoint` runs instead of the built-in loop."""
+    entrypoint: Annotated[str, Field(pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$")] | None = None
+    """`package.module:name` of a compiled LangGraph graph in the image."""
+
+    @model_validator(mode="after")
+    def _entrypoint_belongs_to_its_framework(self) -> Self:
+        if (self.framework == "builtin") != (self.entrypoint is None):
+            raise ValueError(
+                "entrypoint and a framework other than builtin go together: give both or neither"
+            )
+        return self
 
     @field_validator("tools", mode="before")
     @classmethod
@@ -199,6 +215,17 @@ def load_documents(text: str, *, source: str = "<text>") -> list[Document]:
 
     DocumentError names every mistake of every document at once. `source` stands in its lines.
     """
+    documents, mistakes = load_partly(text, source=source)
+    if mistakes:
+        raise DocumentError(mistakes)
+    return documents
+
+
+def load_partly(text: str, *, source: str) -> tuple[list[Document], list[Mistake]]:
+    """The documents without a mistake, and the mistakes of the others.
+
+    DocumentError where the text as a whole can't be read.
+    """
     documents: list[Document] = []
     mistakes: list[Mistake] = []
     for parsed in parse(text, source):
@@ -213,9 +240,7 @@ def load_documents(text: str, *, source: str = "<text>") -> list[Document]:
         mistakes += found_mistakes
         if not found_mistakes:
             documents.append(model.model_validate(parsed.data))
-    if mistakes:
-        raise DocumentError(mistakes)
-    return documents
+    return documents, mistakes
 
 
 def dump_documents(documents: Iterable[Document]) -> str:

@@ -4,9 +4,10 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any, Literal
 
+from agent_runtime.runs.port import Limits
 from agents.document import Budget
 
-Limit = Literal["steps", "tool_calls", "tokens", "time", "same_call"]
+Limit = Literal["steps", "tool_calls", "tokens", "usd", "time", "same_call"]
 
 NOTE = (
     "The limit of this request is reached. Call no more tools; answer now with what you have, and "
@@ -20,7 +21,35 @@ CallKey = tuple[str, str]
 """A tool's name and its arguments as the model wrote them."""
 
 
-def reached(budget: Budget, *, steps: int, tokens: int, seconds: float) -> Limit | None:
+OUT_OF_MONEY = "I could not finish this within the cost I may cause. Please ask for less."
+
+STOPS: dict[str, str] = {
+    "time": OUT_OF_TIME,
+    "tokens": OUT_OF_TOKENS,
+    "usd": OUT_OF_MONEY,
+}
+"""Limits at which the model is not asked even once more, and what is answered then."""
+
+
+def smaller(budget: Budget, limits: Limits) -> Budget:
+    """The document's budget, cut down to a caller's own limits."""
+    changes: dict[str, Any] = {}
+    for name in ("steps", "tool_calls", "tokens"):
+        wanted = getattr(limits, name)
+        if wanted is not None:
+            changes[name] = max(1, min(wanted, getattr(budget, name)))
+    if limits.tool_calls == 0:
+        changes["tool_calls"] = 0
+    if limits.usd is not None:
+        changes["usd"] = min(limits.usd, budget.usd if budget.usd is not None else limits.usd)
+    if limits.seconds is not None and limits.seconds < budget.seconds:
+        changes["time"] = f"{max(1, int(limits.seconds * 1000))}ms"
+    return budget.model_copy(update=changes) if changes else budget
+
+
+def reached(
+    budget: Budget, *, steps: int, tokens: int, seconds: float, usd: float = 0.0
+) -> Limit | None:
     """The limit that the next step would break; `steps` counts the steps already taken.
 
     The last step is reserved for the answer, so it is reported as reached one step early.
@@ -29,6 +58,8 @@ def reached(budget: Budget, *, steps: int, tokens: int, seconds: float) -> Limit
         return "time"
     if tokens >= budget.tokens:
         return "tokens"
+    if budget.usd is not None and usd >= budget.usd:
+        return "usd"
     if steps >= budget.steps - 1:
         return "steps"
     return None

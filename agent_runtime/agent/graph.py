@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from langgraph.checkpoint.base import BaseCheckpointSaver
 from langgraph.graph import END, START, StateGraph
 from langgraph.graph.state import CompiledStateGraph
+from langgraph.runtime import Runtime
 from langgraph.types import RetryPolicy, Send
 
 from agent_runtime.agent import budget as limits
@@ -19,31 +19,8 @@ from agents.document import Budget
 Graph = CompiledStateGraph[Any, Any, Any, Any]
 
 
-def build_graph(
-    model_step: ModelStep,
-    tool_step: ToolStep,
-    budget: Budget,
-    *,
-    checkpoints: BaseCheckpointSaver[str] | None,
-) -> Graph:
-    """The compiled loop; with `checkpoints` a run can wait for a person."""
-
-    def after_model(state: RunState) -> list[Send] | str:
-        """Every wanted tool call gets its own branch, so that only unfinished ones run again."""
-        calls = state["messages"][-1].get("tool_calls", [])
-        if not calls:
-            return END
-        earlier = [
-            limits.call_key(call)
-            for message in state["messages"][:-1]
-            for call in message.get("tool_calls", [])
-        ]
-        refusals = limits.refusals(budget, earlier, calls)
-        return [
-            Send("tool", ToolTask(call=call, refusal=refusal))
-            for call, refusal in zip(calls, refusals, strict=True)
-        ]
-
+def build_graph(model_step: ModelStep, tool_step: ToolStep) -> Graph:
+    """The compiled loop. It keeps no checkpoints: its steps find what they did in the journal."""
     graph = StateGraph(RunState, context_schema=RunContext)
     graph.add_node("model", model_step.__call__)
     retry = RetryPolicy(
@@ -55,9 +32,37 @@ def build_graph(
     )
     graph.add_node("tool", tool_step.__call__, input_schema=ToolTask, retry_policy=retry)
     graph.add_edge(START, "model")
-    graph.add_conditional_edges("model", after_model, ["tool", END])
+    graph.add_conditional_edges("model", _after_model, ["tool", END])
     graph.add_edge("tool", "model")
-    return graph.compile(checkpointer=checkpoints)
+    return graph.compile()
+
+
+def _after_model(state: RunState, runtime: Runtime[RunContext]) -> list[Send] | str:
+    """Every wanted tool call gets its own branch, so that only unfinished ones run again."""
+    calls = state["messages"][-1].get("tool_calls", [])
+    if not calls or state["waiting"]:
+        return END
+    earlier = [
+        limits.call_key(call)
+        for message in state["messages"][:-1]
+        for call in message.get("tool_calls", [])
+    ]
+    refusals = limits.refusals(runtime.context.budget, earlier, calls)
+    tokens = state["tokens_in"] + state["tokens_out"]
+    return [
+        Send(
+            "tool",
+            ToolTask(
+                call=call,
+                refusal=refusal,
+                step=state["steps"] - 1,
+                position=position,
+                tainted=state["tainted"],
+                tokens=tokens,
+            ),
+        )
+        for position, (call, refusal) in enumerate(zip(calls, refusals, strict=True))
+    ]
 
 
 def recursion_limit(budget: Budget) -> int:

@@ -25,6 +25,8 @@ class RunResult:
     approvals: list[dict[str, Any]] = field(default_factory=list)
     degraded: list[str] = field(default_factory=list)
     limit: str = ""
+    usd: float | None = None
+    """What it cost, as far as prices are known."""
 
     def extension(self) -> dict[str, Any]:
         """The field `agentic` of a chat completion."""
@@ -37,6 +39,7 @@ class RunResult:
             "approvals": self.approvals,
             "limit": self.limit or None,
             "degraded": self.degraded,
+            "cost_usd": self.usd,
         }
 
 
@@ -67,6 +70,7 @@ def from_state(
         approvals=approvals,
         degraded=sorted({*state["degraded"], *degraded}),
         limit=state["limit"],
+        usd=round(state["usd"], 8) or None,
     )
 
 

@@ -31,8 +31,16 @@ class Source(TypedDict):
     collection: str
 
 
+class Compaction(TypedDict):
+    """A summary that stands for the first messages of a conversation."""
+
+    until: int
+    """How many messages it replaces."""
+    messages: list[Message]
+
+
 class RunState(TypedDict):
-    """The graph's channels; lists grow, the rest is replaced."""
+    """The graph's channels; lists grow, the rest is replaced. All of it is JSON."""
 
     messages: Annotated[list[Message], operator.add]
     asked: list[Message]
@@ -40,6 +48,8 @@ class RunState(TypedDict):
     steps: Annotated[int, operator.add]
     tokens_in: Annotated[int, operator.add]
     tokens_out: Annotated[int, operator.add]
+    usd: Annotated[float, operator.add]
+    """What the tokens cost, as far as prices are known."""
     calls: Annotated[list[CallRecord], operator.add]
     sources: Annotated[list[Source], operator.add]
     degraded: Annotated[list[str], operator.add]
@@ -48,6 +58,11 @@ class RunState(TypedDict):
     finish_reason: str
     limit: Annotated[str, _latest]
     """The budget that ended the run early."""
+    tainted: Annotated[bool, operator.or_]
+    """Content from outside is in the conversation."""
+    waiting: Annotated[list[dict[str, Any]], operator.add]
+    """Approvals without which the run can't go on."""
+    compaction: Compaction | None
 
 
 class ToolTask(TypedDict):
@@ -55,6 +70,21 @@ class ToolTask(TypedDict):
 
     call: dict[str, Any]
     refusal: str | None
+    step: int
+    """The model call that wanted it, from 0."""
+    position: int
+    """Among the calls of that step, from 0."""
+    tainted: bool
+    tokens: int
+    """Used so far."""
+
+
+def conversation(state: RunState) -> list[Message]:
+    """The messages that the model is shown."""
+    compaction = state["compaction"]
+    if compaction is None:
+        return list(state["messages"])
+    return [*compaction["messages"], *state["messages"][compaction["until"] :]]
 
 
 def opening(context: list[Message], asked: list[Message]) -> RunState:
@@ -65,10 +95,14 @@ def opening(context: list[Message], asked: list[Message]) -> RunState:
         steps=0,
         tokens_in=0,
         tokens_out=0,
+        usd=0.0,
         calls=[],
         sources=[],
         degraded=[],
         model="",
         finish_reason="",
         limit="",
+        tainted=False,
+        waiting=[],
+        compaction=None,
     )

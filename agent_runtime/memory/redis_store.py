@@ -27,6 +27,9 @@ class _PasswordFile(CredentialProvider):
     def get_credentials(self) -> tuple[str]:
         return (self._secret.read(),)
 
+    async def get_credentials_async(self) -> tuple[str]:
+        return self.get_credentials()
+
 
 def connect(
     host: str,

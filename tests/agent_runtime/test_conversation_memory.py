@@ -90,7 +90,9 @@ def test_a_session_expires_after_the_documents_time(agent: RunningAgent, valkey:
 
 @pytest.fixture
 def agent_without_store(model: RunningModel) -> Iterator[RunningAgent]:
-    with serving_agent(AGENT % free_port(), model_base_url=model.base_url) as running:
+    document = (AGENT % free_port()).replace("type: redis,", "type: redis, required: false,")
+    assert "required" in document
+    with serving_agent(document, model_base_url=model.base_url) as running:
         yield running
 
 

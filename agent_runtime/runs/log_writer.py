@@ -1,0 +1,114 @@
+"""Stores what all runs of this process record, many runs in one round trip."""
+
+import asyncio
+import logging
+from contextlib import suppress
+
+from agent_runtime.memory.ports import MemoryUnavailableError
+from agent_runtime.runs.run_log import RunLog
+from agent_runtime.runs.store import Claim, RunStore, Write, Written
+
+PAUSE_SECONDS = 0.02
+"""Between two writes that nobody waits for: pieces of text in between are stored as one."""
+PATIENCE_SECONDS = 120.0
+"""How long a store may be away before the runs of this process are given up."""
+_BACKOFF_SECONDS = (0.05, 0.1, 0.2, 0.5, 1.0)
+
+_log = logging.getLogger(__name__)
+
+
+class LogWriter:
+    """Knows the log of every run that this process executes."""
+
+    def __init__(self, store: RunStore, worker: str) -> None:
+        self._store = store
+        self._worker = worker
+        self._logs: dict[str, RunLog] = {}
+        self._dirty: set[str] = set()
+        self._wake = asyncio.Event()
+        self._urgent = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        self._task = asyncio.create_task(self._write_all())
+
+    async def close(self) -> None:
+        if self._task:
+            self._task.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._task
+
+    def open(self, claim: Claim) -> RunLog:
+        run_id = claim.run_id
+
+        def wake() -> None:
+            self._dirty.add(run_id)
+            self._wake.set()
+
+        def hurry() -> None:
+            wake()
+            self._urgent.set()
+
+        log = RunLog(claim, wake, hurry)
+        self._logs[run_id] = log
+        return log
+
+    def find(self, run_id: str) -> RunLog | None:
+        return self._logs.get(run_id)
+
+    def drop(self, log: RunLog) -> None:
+        """The run is out of this worker's hands."""
+        log.hang_up()
+        if self._logs.get(log.claim.run_id) is log:
+            del self._logs[log.claim.run_id]
+
+    async def _write_all(self) -> None:
+        loop = asyncio.get_running_loop()
+        last = 0.0
+        while True:
+            await self._wake.wait()
+            rest = last + PAUSE_SECONDS - loop.time()
+            if rest > 0 and not self._urgent.is_set():
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(rest):
+                        await self._urgent.wait()
+            self._wake.clear()
+            self._urgent.clear()
+            last = loop.time()
+            await self._write_dirty()
+
+    async def _write_dirty(self) -> None:
+        logs = [log for run in self._dirty if (log := self._logs.get(run)) and log.pending]
+        self._dirty.clear()
+        if not logs:
+            return
+        writes = [log.write() for log in logs]
+        try:
+            answers = await self._persist(writes)
+        except MemoryUnavailableError as error:
+            for log in logs:
+                log.lose(error)
+            return
+        for log, write, answer in zip(logs, writes, answers, strict=True):
+            if answer.outcome == "stale":
+                log.lose()
+            else:
+                if answer.outcome == "repeated":
+                    log.complete = False
+                    log.hang_up()
+                log.written(write, list(answer.ids))
+
+    async def _persist(self, writes: list[Write]) -> list[Written]:
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + PATIENCE_SECONDS
+        attempt = 0
+        while True:
+            try:
+                return await self._store.write(self._worker, writes)
+            except MemoryUnavailableError:
+                if loop.time() >= deadline:
+                    raise
+                if not attempt:
+                    _log.warning("the store is away; what runs goes on, its writes wait")
+                await asyncio.sleep(_BACKOFF_SECONDS[min(attempt, len(_BACKOFF_SECONDS) - 1)])
+                attempt += 1

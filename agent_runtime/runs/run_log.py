@@ -1,0 +1,158 @@
+"""What a worker records of the run in its hands: staged at once, stored in batches, then told."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+from agent_runtime.runs.packing import dumps, loads
+from agent_runtime.runs.port import EventType, RunEvent
+from agent_runtime.runs.store import Claim, End, Write
+
+
+class RunLostError(Exception):
+    """The run is somebody else's, or over; nothing that is done for it counts any more."""
+
+
+class RunLog:
+    """The journal and the events of one claim."""
+
+    def __init__(self, claim: Claim, wake: Callable[[], None], hurry: Callable[[], None]) -> None:
+        """`wake` is called when there is something to store, `hurry` when somebody waits for it."""
+        self.claim = claim
+        self.step = claim.step
+        self.lost = False
+        self.failure: Exception | None = None
+        self.told = list(claim.events)
+        """Events that are stored."""
+        self.complete = bool(claim.events)
+        """Whether `told` begins with the run's first event."""
+        self._wake = wake
+        self._hurry = hurry
+        self._number = 0
+        self._journal: dict[str, Any] = {}
+        self._staged: dict[str, str] = {}
+        self._events: list[tuple[EventType, dict[str, Any]]] = []
+        self._sent: list[tuple[EventType, dict[str, Any]]] = []
+        self._end: End | None = None
+        self._listeners: set[asyncio.Queue[RunEvent | None]] = set()
+        self._stored: asyncio.Future[None] | None = None
+        self.on_lost: Callable[[], None] = lambda: None
+
+    @property
+    def pending(self) -> bool:
+        return bool(self._staged or self._events or self._end)
+
+    def earlier(self, key: str) -> Any:
+        """What a former attempt recorded under `key`; None if nothing."""
+        return self.claim.journal.get(key)
+
+    def get(self, key: str) -> Any:
+        """What any attempt recorded, this one's included."""
+        return self._journal[key] if key in self._journal else self.claim.journal.get(key)
+
+    def record(self, key: str, value: Any) -> None:
+        """Stored soon; `barrier` waits for it."""
+        self._journal[key] = value
+        self._staged[key] = dumps(value)
+        self._wake()
+
+    def text(self, step: int, text: str) -> None:
+        """A piece of the answer; pieces that wait together are stored as one."""
+        if self._events and self._events[-1][0] == "text.delta":
+            last = self._events[-1][1]
+            if last["step"] == step:
+                last["text"] += text
+                return
+        self.event("text.delta", {"step": step, "text": text})
+
+    def restarted(self, step: int, attempt: int, reason: str) -> None:
+        """What was said in this step so far is void."""
+        self.event("step.restarted", {"step": step, "attempt": attempt, "reason": reason})
+
+    def event(self, kind: EventType, data: dict[str, Any]) -> None:
+        self._events.append((kind, data))
+        self._wake()
+
+    async def barrier(self) -> None:
+        """Returns once everything recorded so far is stored. Raises RunLostError."""
+        self._check()
+        if not (self.pending or self._stored):
+            return
+        if self._stored is None:
+            self._stored = asyncio.get_running_loop().create_future()
+        stored = self._stored
+        self._hurry()
+        await asyncio.shield(stored)
+
+    async def end(self, end: End) -> None:
+        """Let go of the run; whatever was staged goes with it. Raises RunLostError."""
+        self._check()
+        self._end = end
+        await self.barrier()
+
+    def listen(self) -> asyncio.Queue[RunEvent | None]:
+        """A queue that gets each event once it is stored, and None when this log has no more."""
+        queue: asyncio.Queue[RunEvent | None] = asyncio.Queue()
+        self._listeners.add(queue)
+        return queue
+
+    def ignore(self, queue: asyncio.Queue[RunEvent | None]) -> None:
+        self._listeners.discard(queue)
+
+    def write(self) -> Write:
+        """Everything that is staged, as the next write."""
+        self._number += 1
+        self._sent, self._events = self._events, []
+        staged, self._staged = self._staged, {}
+        events: list[tuple[str, str]] = [(kind, dumps(data)) for kind, data in self._sent]
+        return Write(self.claim, self._number, self.step, staged, events, self._end)
+
+    def written(self, write: Write, ids: list[str]) -> None:
+        """The write is stored under these ids: tell those who listen."""
+        for name, (kind, data) in zip(ids, self._sent, strict=False):
+            self._tell(RunEvent(name, kind, data))
+        if write.end:
+            self._ended(write.end, ids)
+        self._settle()
+
+    def lose(self, error: Exception | None = None) -> None:
+        """Nothing more can be written."""
+        if not self.lost:
+            self.lost = True
+            self.failure = error
+            self.hang_up()
+            self._settle()
+            self.on_lost()
+
+    def hang_up(self) -> None:
+        """Those who listen must go on in the store."""
+        for queue in self._listeners:
+            queue.put_nowait(None)
+
+    def _ended(self, end: End, ids: list[str]) -> None:
+        if end.state != "queued" and len(ids) > len(self._sent):
+            kind: Any = f"run.{end.state}"
+            self._tell(RunEvent(ids[-1], kind, loads(end.data)))
+        self._end = None
+        self.hang_up()
+
+    def _tell(self, event: RunEvent) -> None:
+        self.told.append(event)
+        for queue in self._listeners:
+            queue.put_nowait(event)
+
+    def _settle(self) -> None:
+        """Those who wait for the barrier go on, unless more was staged meanwhile."""
+        if self._stored is None or (self.pending and not self.lost):
+            return
+        stored, self._stored = self._stored, None
+        if not stored.done():
+            if self.lost:
+                stored.set_exception(self.failure or RunLostError(self.claim.run_id))
+                stored.exception()
+            else:
+                stored.set_result(None)
+
+    def _check(self) -> None:
+        if self.lost:
+            raise self.failure or RunLostError(self.claim.run_id)

@@ -1,0 +1,227 @@
+"""Executes runs: takes them from the queue, keeps their lease, hands them back when it stops."""
+
+import asyncio
+import logging
+import random
+import socket
+import time
+import uuid
+from contextlib import suppress
+from typing import Protocol
+
+from agent_runtime.errors import RequestError
+from agent_runtime.memory.ports import MemoryUnavailableError
+from agent_runtime.runs.ends import failed, handed_back
+from agent_runtime.runs.faults import Faults
+from agent_runtime.runs.log_writer import LogWriter
+from agent_runtime.runs.redis_shapes import ForeignQueueError
+from agent_runtime.runs.room import Room
+from agent_runtime.runs.run_log import RunLog, RunLostError
+from agent_runtime.runs.store import Claim, End, RunStore
+from agent_runtime.telemetry.metrics import Metrics
+
+TAKE_SECONDS = 2.0
+"""How long one blocking read of the queue waits."""
+_AWAY_SECONDS = 1.0
+
+_log = logging.getLogger(__name__)
+
+
+class Execution(Protocol):
+    """Works on a run until it ends or waits. Raises RequestError, RunLostError."""
+
+    async def advance(self, log: RunLog) -> End: ...
+
+
+class Worker:
+    """`max_runs` at once; a run that was given to it and lost is cut off where it stands."""
+
+    def __init__(
+        self,
+        store: RunStore,
+        execution: Execution,
+        *,
+        metrics: Metrics,
+        faults: Faults,
+        max_runs: int,
+        lease_seconds: float,
+    ) -> None:
+        self.name = f"{socket.gethostname()}-{uuid.uuid4().hex[:12]}"
+        self.writer = LogWriter(store, self.name)
+        self._store = store
+        self._execution = execution
+        self._metrics = metrics
+        self._faults = faults
+        self._room = Room(max_runs)
+        self._lease = lease_seconds
+        self._active: dict[str, tuple[asyncio.Task[None], RunLog]] = {}
+        self._services: list[asyncio.Task[None]] = []
+        self._strays: set[str] = set()
+        self._draining = False
+        self.registered = False
+
+    async def start(self, *, takes: bool = True) -> None:
+        """`takes` False: what comes in here is executed elsewhere."""
+        self.writer.start()
+        await self._beat_once()
+        loops = [self._beat(), self._reap(), *([self._take()] if takes else [])]
+        self._services = [asyncio.create_task(each) for each in loops]
+
+    def reserve(self) -> bool:
+        """Take room for one run, if there is any; `execute` or `free` must follow."""
+        return not self._draining and self.registered and self._room.try_take()
+
+    def free(self) -> None:
+        self._room.give()
+
+    def execute(self, claim: Claim) -> None:
+        """Work on a run in the room that was reserved for it."""
+        log = self.writer.open(claim)
+        task = asyncio.create_task(self._execute(log))
+        self._active[claim.run_id] = (task, log)
+        log.on_lost = lambda: _cut_off(task)
+        if claim.attempt == 1:
+            waited = max(0.0, time.time() - claim.created)
+            self._metrics.queue_wait.labels(self._metrics.agent).observe(waited)
+
+    def lose(self, run_id: str) -> None:
+        """The run was canceled: stop working on it."""
+        if run_id in self._active:
+            self._active[run_id][1].lose()
+
+    async def drain(self, seconds: float) -> None:
+        """Take nothing more; let what runs end; after `seconds` hand the rest back."""
+        self._draining = True
+        for service in self._services[2:]:
+            await _stopped(service)
+        if running := [task for task, _ in self._active.values()]:
+            await asyncio.wait(running, timeout=seconds)
+        rest = [task for task, _ in self._active.values()]
+        for task in rest:
+            task.cancel()
+        if rest:
+            _log.info("handing back", extra={"fields": {"runs": len(rest)}})
+            await asyncio.wait(rest, timeout=5)
+        for service in self._services:
+            await _stopped(service)
+        with suppress(MemoryUnavailableError):
+            await self._store.leave(self.name)
+        await self.writer.close()
+
+    async def _execute(self, log: RunLog) -> None:
+        run_id = log.claim.run_id
+        fields = {"run": run_id, "attempt": log.claim.attempt}
+        state = self._metrics.runs.labels(self._metrics.agent, "running")
+        state.inc()
+        try:
+            self._faults.reach("run.claimed")
+            await self._to_its_end(log)
+        except RunLostError:
+            _log.warning("run lost", extra={"fields": fields})
+        except MemoryUnavailableError as error:
+            _log.warning("run given up", extra={"fields": {**fields, "reason": str(error)}})
+        except asyncio.CancelledError:
+            if not log.lost and self._draining:
+                with suppress(RunLostError, MemoryUnavailableError):
+                    await log.end(handed_back(log.step))
+        finally:
+            state.dec()
+            del self._active[run_id]
+            self.writer.drop(log)
+            self._room.give()
+
+    async def _to_its_end(self, log: RunLog) -> None:
+        try:
+            end = await self._execution.advance(log)
+        except RequestError as error:
+            end = failed(error)
+        except (RunLostError, MemoryUnavailableError):
+            raise
+        except Exception:  # noqa: BLE001 # whatever it is, the run must end
+            _log.exception("run failed", extra={"fields": {"run": log.claim.run_id}})
+            end = failed(RequestError(500, "internal_error", "the agent failed; its log says why"))
+        point = "wait" if end.state == "waiting_input" else "end"
+        self._faults.reach(f"{point}.before")
+        await log.end(end)
+        self._faults.reach(f"{point}.after")
+
+    async def _take(self) -> None:
+        while True:
+            await self._room.take()
+            claim = None
+            try:
+                if self.registered:
+                    claim = await self._store.next(self.name, TAKE_SECONDS)
+                else:
+                    await asyncio.sleep(_AWAY_SECONDS / 10)
+            except MemoryUnavailableError:
+                await asyncio.sleep(_AWAY_SECONDS)
+            except ForeignQueueError as error:
+                _log.error("queue shared", extra={"fields": {"reason": str(error)}})  # no trace
+                await asyncio.sleep(_AWAY_SECONDS)
+            finally:
+                if claim is None:
+                    self._room.give()
+            if claim:
+                self.execute(claim)
+
+    async def _beat(self) -> None:
+        while True:
+            await asyncio.sleep(self._lease / 5 if self.registered else _AWAY_SECONDS)
+            await self._beat_once()
+
+    async def _beat_once(self) -> None:
+        fences = {run: log.claim.fence for run, (_, log) in self._active.items()}
+        try:
+            beat = await self._store.beat(self.name, fences)
+        except MemoryUnavailableError as error:
+            _log.warning("no heartbeat", extra={"fields": {"reason": str(error)}})
+            return
+        self.registered = True
+        for run_id in beat.lost:
+            active = self._active.get(run_id)
+            if active and active[1].claim.fence == fences[run_id]:
+                active[1].lose()
+        await self._adopt(set(beat.strays))
+
+    async def _adopt(self, strays: set[str]) -> None:
+        """A claim whose reply was lost is this worker's without its knowing; twice seen is enough
+        to tell it from one whose reply is on its way."""
+        known = {entry for entry in strays if entry.rpartition("/")[2] in self._active}
+        again, self._strays = strays & self._strays, strays
+        for entry in sorted(again - known):
+            if not self.reserve():
+                return
+            claim = None
+            try:
+                claim = await self._store.claim(self.name, entry)
+            except (MemoryUnavailableError, ForeignQueueError) as error:
+                _log.warning("not adopted", extra={"fields": {"reason": str(error)}})
+            finally:
+                if claim is None:
+                    self.free()
+            if claim:
+                self.execute(claim)
+
+    async def _reap(self) -> None:
+        while True:
+            # workers look at different moments
+            await asyncio.sleep(self._lease / 3 * random.uniform(0.7, 1.0))  # noqa: S311
+            try:
+                found = await self._store.reap()
+            except MemoryUnavailableError:
+                continue
+            self._metrics.runs.labels(self._metrics.agent, "queued").set(found.queued)
+            if found.given_back or found.dead:
+                fields = {"given_back": found.given_back, "dead": found.dead}
+                _log.warning("runs of lost workers", extra={"fields": fields})
+
+
+def _cut_off(task: asyncio.Task[None]) -> None:
+    task.cancel()
+
+
+async def _stopped(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    with suppress(asyncio.CancelledError):
+        await task
