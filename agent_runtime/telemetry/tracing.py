@@ -1,7 +1,8 @@
 """Spans of a request, sent from a background thread that a request never waits for."""
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+import re
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from pathlib import Path
@@ -10,8 +11,8 @@ from opentelemetry import context as otel_context
 from opentelemetry import trace
 from opentelemetry.propagators.textmap import Getter
 from opentelemetry.sdk.resources import Resource
-from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
-from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SpanExporter
 from opentelemetry.trace import Span, SpanKind, Status, StatusCode
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 from opentelemetry.util.types import AttributeValue
@@ -20,56 +21,22 @@ from prometheus_client import Counter
 from agent_runtime.secret_file import SecretFile
 from agent_runtime.settings import Settings
 from agent_runtime.telemetry import names
-from agent_runtime.telemetry.redaction import redacted
+from agent_runtime.telemetry.redaction import private, redacted
+from agent_runtime.telemetry.span_queue import SpanQueue
 
-QUEUE_SIZE = 2048
 EXPORT_TIMEOUT_SECONDS = 5
 _MAX_CONTENT = 8000
+_MAX_SHARED = 200
+"""LangFuse drops what is longer, or not ASCII, where it spreads an attribute over a trace."""
+_LANGFUSE_PATH = "/api/public/otel"
+_LANGFUSE_HEADERS = {"x-langfuse-ingestion-version": "4"}
 
 _shared: ContextVar[Mapping[str, AttributeValue]] = ContextVar(
     "shared_attributes",
     default={},  # noqa: B039 # it is only replaced, never changed
 )
 _propagator = TraceContextTextMapPropagator()
-
-
-class _Delivery(SpanExporter):
-    """Counts what the real exporter could not deliver."""
-
-    def __init__(self, exporter: SpanExporter, dropped: Counter) -> None:
-        self._exporter = exporter
-        self._dropped = dropped
-        self.taken = 0
-
-    def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
-        self.taken += len(spans)
-        result = self._exporter.export(spans)
-        if result is not SpanExportResult.SUCCESS:
-            self._dropped.inc(len(spans))
-        return result
-
-    def shutdown(self) -> None:
-        self._exporter.shutdown()
-
-
-class _CountingProcessor(BatchSpanProcessor):
-    """Counts what a full queue pushed out: its length is what came in less what went on."""
-
-    def __init__(self, delivery: _Delivery, dropped: Counter) -> None:
-        super().__init__(
-            delivery, max_queue_size=QUEUE_SIZE, export_timeout_millis=EXPORT_TIMEOUT_SECONDS * 1000
-        )
-        self._delivery = delivery
-        self._lost = dropped
-        self._ended = 0
-        self._pushed_out = 0
-
-    def on_end(self, span: ReadableSpan) -> None:
-        if self._ended - self._pushed_out - self._delivery.taken >= QUEUE_SIZE:
-            self._pushed_out += 1
-            self._lost.inc()
-        self._ended += 1
-        super().on_end(span)
+_HEADER = re.compile(r"([A-Za-z0-9-]+)\s*[:=]\s*(.+)")
 
 
 class Tracing:
@@ -85,10 +52,12 @@ class Tracing:
         )
         self._provider = TracerProvider(resource=resource, shutdown_on_exit=False)
         self._tracer = self._provider.get_tracer("agent_runtime")
-        self._keep_content = settings.trace_content == "redacted"
+        self._content = settings.trace_content
+        self._content_of = dict(settings.trace_content_tenants)
+        self._queue: SpanQueue | None = None
         if settings.otlp_endpoint:
-            delivery = _Delivery(_exporter(settings), dropped)
-            self._provider.add_span_processor(_CountingProcessor(delivery, dropped))
+            self._queue = SpanQueue(_exporter(settings), dropped)
+            self._provider.add_span_processor(self._queue)
 
     @contextmanager
     def span(
@@ -117,7 +86,7 @@ class Tracing:
     ) -> Iterator[None]:
         """Continue the caller's trace; `shared` is set on every span made inside."""
         token = otel_context.attach(_propagator.extract(headers, getter=_HEADERS))
-        marker = _shared.set(dict(shared))
+        marker = _shared.set(_spread(shared))
         try:
             yield
         finally:
@@ -125,17 +94,58 @@ class Tracing:
             otel_context.detach(token)
 
     def content(self, span: Span, *, given: object = None, result: object = None) -> None:
-        """Keep what went in and out, with credentials replaced, where content is traced at all."""
-        if not self._keep_content:
+        """Keep what went in and out as the tenant's setting says: off, redacted or full.
+
+        Credentials are replaced in all of them.
+        """
+        tenant = str(_shared.get().get(names.TENANT, ""))
+        mode = self._content_of.get(tenant, self._content)
+        if mode == "off" or not span.is_recording():
             return
+        clean = private if mode == "redacted" else redacted
         for name, value in ((names.OBSERVATION_INPUT, given), (names.OBSERVATION_OUTPUT, result)):
             if value is not None:
-                text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-                span.set_attribute(name, redacted(text)[:_MAX_CONTENT])
+                span.set_attribute(name, clean(_text(value))[:_MAX_CONTENT])
+
+    def flush(self) -> None:
+        """Wait until the spans that ended are delivered; for programs that are about to end."""
+        if self._queue:
+            self._queue.force_flush()
 
     def shutdown(self) -> None:
-        """Deliver what is queued, at most for the exporter's own timeout."""
+        """Deliver what is queued, for some seconds at most."""
         self._provider.shutdown()
+
+
+def _spread(shared: Mapping[str, AttributeValue]) -> dict[str, AttributeValue]:
+    """The attributes of every span: kagent's names beside the others, in what LangFuse takes."""
+    every = dict(shared)
+    if names.AGENT_NAME in every:
+        every.setdefault(names.AGENT_ID, every[names.AGENT_NAME])
+    if names.USER in every:
+        every.setdefault(names.KAGENT_USER, every[names.USER])
+    return {
+        name: value.encode("ascii", "replace").decode()[:_MAX_SHARED]
+        if isinstance(value, str)
+        else value
+        for name, value in every.items()
+    }
+
+
+def _text(value: object) -> str:
+    """`value` as text, not much longer than what is kept; of a list its end, which is newest."""
+    if isinstance(value, str):
+        return value[: 2 * _MAX_CONTENT]
+    if not isinstance(value, list):
+        return json.dumps(value, ensure_ascii=False, default=str)[: 2 * _MAX_CONTENT]
+    parts: list[str] = []
+    length = 0
+    for each in reversed(value):
+        parts.append(_text(each))
+        length += len(parts[-1])
+        if length > _MAX_CONTENT:
+            break
+    return "[" + ", ".join(reversed(parts)) + "]"
 
 
 class _LowerCaseHeaders(Getter[Mapping[str, str]]):
@@ -167,16 +177,18 @@ def _exporter(settings: Settings) -> SpanExporter:
     from opentelemetry.exporter.otlp.proto.http import Compression
     from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 
+    extra = _LANGFUSE_HEADERS if _LANGFUSE_PATH in (settings.otlp_endpoint or "") else {}
     return OTLPSpanExporter(
         endpoint=settings.otlp_endpoint,
-        headers=_headers(settings.otlp_headers_file),
+        headers={**extra, **_headers(settings.otlp_headers_file)},
         timeout=EXPORT_TIMEOUT_SECONDS,
         compression=Compression.Gzip,
     )
 
 
 def _headers(path: Path | None) -> dict[str, str]:
+    """Lines `name: value`, or `name=value` as OpenTelemetry's own variable has them."""
     if path is None:
         return {}
-    pairs = (line.partition(":") for line in SecretFile(path).read().splitlines() if ":" in line)
-    return {name.strip(): value.strip() for name, _, value in pairs}
+    found = (_HEADER.fullmatch(line.strip()) for line in SecretFile(path).read().splitlines())
+    return {each[1].lower(): each[2] for each in found if each}

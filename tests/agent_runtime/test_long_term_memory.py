@@ -60,7 +60,7 @@ async def test_a_search_finds_the_tenants_own_best_first(
 async def test_metadata_narrows_a_search_and_a_list(
     memory: MilvusLongTermMemory, collection: str
 ) -> None:
-    only = {"document": "two", "chunk": 1}
+    only: dict[str, str | int] = {"document": "two", "chunk": 1}
     found = await memory.search(collection, vector(1.0), tenant="acme", top_k=5, only=only)
     assert [hit.id for hit in found] == [B]
     listed = await memory.listed(collection, tenant="acme", only={"kind": "x"})
