@@ -57,13 +57,19 @@ def local(state: Path, *arguments: str) -> tuple[float, dict[str, Any]]:
 
 def warm_figures(state: Path) -> list[Figure]:
     """Figures of a platform whose tools are in place."""
+    try:
+        return _warm_figures(state)
+    finally:
+        local(state, "down", "--delete-state")
+
+
+def _warm_figures(state: Path) -> list[Figure]:
     warm, first = local(state, "up")
     second, again = local(state, "up")
     memory = sum(row["memory_mib"] for row in local(state, "status")[1]["components"])
     answers = [local(state, "ask", "How long is the warranty?")[0] for _ in range(QUESTIONS)]
     local(state, "down")
     restart, _ = local(state, "up")
-    local(state, "down", "--delete-state")
     return [
         Figure("make up, warm, empty state", warm, 30, "s", "make up"),
         Figure("make up, warm, state kept", restart, 30, "s", "make down && make up"),
@@ -90,10 +96,13 @@ def cold_figure(folder: Path) -> Figure:
     home = folder / "home"
     home.mkdir()
     environment = kept | {"HOME": str(home), "UV_CACHE_DIR": str(home / "uv")}
-    began = time.monotonic()
-    subprocess.run(["make", "up"], cwd=clone, env=environment, check=True)
-    seconds = time.monotonic() - began
-    subprocess.run(["make", "down"], cwd=clone, env=environment, check=True)
+    try:
+        began = time.monotonic()
+        subprocess.run(["make", "up"], cwd=clone, env=environment, check=True)
+        seconds = time.monotonic() - began
+    finally:
+        # also after a failure: the clone is removed, and its platform would run on without files
+        subprocess.run(["make", "down"], cwd=clone, env=environment, check=False)
     return Figure("make up, cold", seconds / 60, 12, "min", "git clone, empty HOME, make up")
 
 

@@ -2,11 +2,14 @@
 
 import argparse
 import json
-import shutil
 import sys
 
 from local.cli import down, platform
 from local.paths import CHECKOUT, Cache, State
+from local.removal import remove
+from local.report import UserError
+
+CACHES = ("bin", "downloads", "models", "uv", "go", "log")
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -14,15 +17,11 @@ def run(arguments: argparse.Namespace) -> int:
     state, cache = State.default(), Cache.default()
     platform.stop(state)
     down.remove(state, everything=True)
-    removed = []
-    if state.root.exists():
-        shutil.rmtree(state.root)
-        removed.append(str(state.root))
-    for name in ("bin", "downloads", "models", "uv"):
-        if (cache.root / name).exists():
-            # a running platform of another checkout keeps its open binaries; it needs no files
-            shutil.rmtree(cache.root / name)
-            removed.append(str(cache.root / name))
+    # a running platform of another checkout keeps its open binaries; it needs no files
+    folders = [state.root, *(cache.root / name for name in CACHES)]
+    removed = [str(folder) for folder in folders if folder.exists()]
+    if left := [line for folder in folders for line in remove(folder)]:
+        raise UserError(*left)
     environment = CHECKOUT / ".venv"
     removed.append(str(environment))
     text = (
@@ -33,5 +32,5 @@ def run(arguments: argparse.Namespace) -> int:
     sys.stdout.write(text + "\n")
     sys.stdout.flush()
     # last: this very program runs from it
-    shutil.rmtree(environment, ignore_errors=True)
+    remove(environment)
     return 0

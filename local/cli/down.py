@@ -2,11 +2,12 @@
 
 import argparse
 import json
-import shutil
 import sys
 
+from local import removal
 from local.cli import platform
 from local.paths import State
+from local.report import UserError
 
 EPHEMERAL = ("run", "pods", "kubeconfig")
 STATE = ("etcd", "pulumi", "volumes", "pki", "log", "secrets")
@@ -32,10 +33,8 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def remove(state: State, *, everything: bool) -> None:
-    """Remove the files of a stopped platform."""
-    for name in EPHEMERAL + (STATE if everything else ()):
-        path = state.root / name
-        if path.is_dir():
-            shutil.rmtree(path, ignore_errors=True)
-        else:
-            path.unlink(missing_ok=True)
+    """Remove the files of a stopped platform; raises UserError naming what could not go."""
+    names = EPHEMERAL + (STATE if everything else ())
+    left = [line for name in names for line in removal.remove(state.root / name)]
+    if left:
+        raise UserError(*left)

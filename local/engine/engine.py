@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 from local.engine import heal
+from local.engine.call import call
 from local.engine.events import EngineResult, EventReader
 from local.engine.plugins import PLUGINS, Plugin, check_kinds, install
 from local.engine.shim import write_shim
@@ -166,14 +167,8 @@ class Engine:
         return inherited | self._variables() | dict(more)
 
     def _call(self, *args: str, cwd: Path | None = None) -> "subprocess.CompletedProcess[str]":
-        return subprocess.run(
-            [str(self.tools["pulumi"]), *args],
-            cwd=cwd or self.checkout,
-            env=self._process_environment({}),
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        command = [str(self.tools["pulumi"]), *args]
+        return call(command, cwd=cwd or self.checkout, env=self._process_environment({}))
 
 
 def _follow(process: "subprocess.Popen[str]", reader: EventReader) -> int:

@@ -8,13 +8,13 @@ import os
 import re
 import secrets
 import shutil
-import subprocess
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
 import yaml
 
+from local.engine.call import call
 from local.kubeconfig import write_private
 from local.report import UserError
 
@@ -98,13 +98,10 @@ class StackFiles:
             (folder / "Pulumi.yaml").write_text(yaml.safe_dump(project), encoding="utf-8")
             backend = {"PULUMI_BACKEND_URL": f"file://{folder / 'state'}"}
             command = [str(pulumi), "stack", "init", "salt", "--no-select", "--non-interactive"]
-            made = subprocess.run(
+            made = call(
                 [*command, "--secrets-provider", "passphrase"],
                 cwd=folder,
                 env=os.environ | environment | backend,
-                capture_output=True,
-                text=True,
-                check=False,
             )
             file = folder / "Pulumi.salt.yaml"
             found = SALT.search(file.read_text(encoding="utf-8")) if file.is_file() else None
