@@ -8,8 +8,11 @@ PYTEST := $(PYTHON) -m pytest
 # two, as many as the smallest machine has cores; a file's tests stay with one worker
 WORKERS ?= -n 2 --dist loadgroup
 
+# a private network needs root, be it one's own user's in a user namespace
+ROOT_OF_OWN = $$(test "$$(id -u)" = 0 || echo unshare --map-root-user)
+
 .DEFAULT_GOAL := help
-.PHONY: help up status logs down clean ask trace token env preview check test test-stacks test-all bench docs format environment
+.PHONY: help up status logs down clean ask trace token env preview check test test-stacks test-scaling test-all bench docs format environment
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -69,8 +72,12 @@ test-stacks: environment ## dev and prod from nothing to nothing on the real eng
 	@$(PYTHON) -m local tools
 	@$(PYTEST) tests/engine/test_stacks.py -m slow $(ARGS)
 
+test-scaling: environment ## the stack's pools, quotas and scalers under the real Karpenter and KEDA
+	@$(PYTHON) -m local tools --scaling
+	@$(ROOT_OF_OWN) $(PYTEST) tests/scaling $(ARGS)
+
 test-all: environment ## every tier
-	@$(PYTHON) -m local tools
+	@$(PYTHON) -m local tools --scaling
 	@$(PYTEST) $(WORKERS) $(ARGS)
 
 bench: environment ## the figures that the README quotes

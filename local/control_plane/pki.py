@@ -87,6 +87,12 @@ def make(root: Path, slot: Slot) -> Pki:
     return pki
 
 
+def issue(pki: Pki, name: str, *, hosts: list[str]) -> None:
+    """Write `<name>.crt` and `.key` for one more program that serves under `hosts`; they are a
+    client's too. Call it after `make`."""
+    _authority(pki).issue(pki, name, name, hosts=hosts)
+
+
 @dataclass(frozen=True)
 class _Authority:
     certificate: x509.Certificate

@@ -7,7 +7,7 @@ from local.paths import Cache
 from local.report import Progress, UserError
 from local.toolchain.build import build
 from local.toolchain.extract import extract
-from local.toolchain.pins import TOOLS, GoBuild, Recipe, Tool
+from local.toolchain.pins import SCALING_TOOLS, TOOLS, GoBuild, Recipe, Tool
 from local.toolchain.search import on_path
 from local.toolchain.store import Store
 
@@ -33,7 +33,9 @@ def cached(names: Sequence[str], cache: Cache) -> dict[str, Path]:
         found |= _here(tool, store) or {}
     missing = [name for name in names if name not in found]
     if missing:
-        raise UserError(f"not installed: {', '.join(missing)}: run `make up`, which installs them")
+        scaling = set(missing) & set(SCALING_TOOLS)
+        command = ".venv/bin/python -m local tools --scaling" if scaling else "make up"
+        raise UserError(f"not installed: {', '.join(missing)}: `{command}` installs them")
     return {name: found[name] for name in names}
 
 
