@@ -27,6 +27,7 @@ from components.existing_network import ExistingNetworkConfig
 from components.gateway_config import GatewayConfig
 from components.gpu_node_pool import GpuNodePoolConfig
 from components.gpu_support import GpuSupportConfig
+from components.image_build_config import ImageBuildConfig
 from components.image_registry import ImageRegistryConfig
 from components.karpenter import KarpenterConfig
 from components.load_balancer_controller import LoadBalancerControllerConfig
@@ -105,6 +106,9 @@ class PlatformConfig(ConfigModel):
     """S3 buckets."""
     image_registry: ImageRegistryConfig | None = None
     """ECR repositories."""
+    image_builds: dict[str, ImageBuildConfig] = Field(default_factory=dict)
+    """Images made of this checkout, by the repository of `imageRegistry` they are pushed to;
+    `build://<repository>` is such an image with its digest."""
     backup: BackupConfig | None = None
     """Daily copies of volumes and of the buckets that ask for it."""
     cluster: ClusterConfig

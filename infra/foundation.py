@@ -17,6 +17,7 @@ from components.object_storage import Bucket, ObjectStorage
 from components.region import dns_suffix_of, partition_of
 from infra.capacity import Place, capacity
 from infra.config import PROJECT, PlatformConfig, TenantStackConfig, given, state_path
+from infra.images import OwnImages, build_images
 from infra.providers import aws_providers, kubernetes_provider
 
 
@@ -40,6 +41,8 @@ class Foundation:
     key_arns: Mapping[str, pulumi.Output[str]] = field(default_factory=dict)
     buckets: Mapping[str, Bucket] = field(default_factory=dict)
     registry_urls: Mapping[str, pulumi.Output[str]] = field(default_factory=dict)
+    images: OwnImages = field(default_factory=OwnImages)
+    """References of images in that registry."""
 
 
 def found(config: PlatformConfig, region: str | None) -> Foundation:
@@ -100,6 +103,7 @@ def _on_aws(config: PlatformConfig, eks: EksConfig, region: str) -> Foundation:
     ready = capacity(config, eks, place)
     ready += _load_balancers(config, place, network, ready)
     _backup(config, keys, region, on_aws)
+    urls = _registry(config, keys, on_aws)
     return Foundation(
         in_cluster=in_cluster,
         on_aws=on_aws,
@@ -112,7 +116,8 @@ def _on_aws(config: PlatformConfig, eks: EksConfig, region: str) -> Foundation:
         security_group_id=cluster.security_group_id,
         key_arns=keys.key_arns,
         buckets=_buckets(config, keys, on_aws),
-        registry_urls=_registry(config, keys, on_aws),
+        registry_urls=urls,
+        images=OwnImages(urls, build_images(config, urls, opts=on_aws)),
     )
 
 

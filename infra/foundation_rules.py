@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from components.image_build_config import OWN_BUILD, OWN_REGISTRY
 from components.subnet_plan import overlaps
 
 if TYPE_CHECKING:
@@ -100,4 +101,29 @@ def _load_balancer(config: "PlatformConfig", _region: str | None) -> Iterator[st
         )
 
 
-FOUNDATION_RULES = (_eks_needs, _zones, _addresses, _load_balancer)
+def _own_images(config: "PlatformConfig", _region: str | None) -> Iterator[str]:
+    """`registry://` and `build://` must name what this stack has."""
+    repositories = config.image_registry.repositories if config.image_registry else ()
+    shown = ", ".join(repositories) or "none"
+    for repository in config.image_builds:
+        if repository not in repositories:
+            yield (
+                f"imageBuilds.{repository}: got a repository that imageRegistry does not make; "
+                f"allowed: {shown}; add it there or remove the build"
+            )
+    image = config.agent_service.image
+    if image.startswith(OWN_BUILD) and image.removeprefix(OWN_BUILD) not in config.image_builds:
+        yield (
+            f"agentService.image: got '{image}'; allowed is {OWN_BUILD}<repository> with a "
+            f"repository of imageBuilds: {', '.join(config.image_builds) or 'none'}"
+        )
+    if image.startswith(OWN_REGISTRY):
+        repository, _, tag = image.removeprefix(OWN_REGISTRY).partition(":")
+        if repository not in repositories or not tag:
+            yield (
+                f"agentService.image: got '{image}'; allowed is {OWN_REGISTRY}<repository>:<tag> "
+                f"with a repository of imageRegistry: {shown}"
+            )
+
+
+FOUNDATION_RULES = (_eks_needs, _zones, _addresses, _load_balancer, _own_images)

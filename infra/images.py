@@ -1,21 +1,61 @@
-"""References of images that a stack builds itself."""
+"""References of images that a stack keeps in its own registry, or builds itself."""
 
 from collections.abc import Mapping
 
 import pulumi
 
-OWN_REGISTRY = "registry://"
-"""Stands for the address of this stack's ECR, which holds an account number."""
+from components.image_build_config import OWN_BUILD, OWN_REGISTRY
+from infra.config import CHECKOUT, PlatformConfig
+from infra.providers import docker_provider
 
 
-def image_reference(image: str, urls: Mapping[str, pulumi.Output[str]]) -> pulumi.Input[str]:
-    """`registry://<repository>:<tag>` with this stack's address put in; others stay as they are."""
-    if not image.startswith(OWN_REGISTRY):
-        return image
-    repository, _, tag = image.removeprefix(OWN_REGISTRY).partition(":")
-    if repository not in urls or not tag:
-        raise pulumi.RunError(
-            f"agentService.image: got '{image}'; allowed is {OWN_REGISTRY}<repository>:<tag> with "
-            f"a repository of imageRegistry: {', '.join(urls) or 'none'}"
-        )
-    return pulumi.Output.concat(urls[repository], ":", tag)
+class OwnImages:
+    """The images of this stack's ECR."""
+
+    def __init__(
+        self,
+        urls: Mapping[str, pulumi.Output[str]] | None = None,
+        built: Mapping[str, pulumi.Output[str]] | None = None,
+    ) -> None:
+        """`urls` and `built` are by repository; a built one is a reference with its digest."""
+        self._urls = urls or {}
+        self._built = built or {}
+
+    def reference(self, image: str) -> pulumi.Input[str]:
+        """`image` with this stack's address put in; images of others stay as they are.
+
+        The rules of a stack file see to it that the repository is there.
+        """
+        if image.startswith(OWN_BUILD):
+            return self._built[image.removeprefix(OWN_BUILD)]
+        if not image.startswith(OWN_REGISTRY):
+            return image
+        repository, _, tag = image.removeprefix(OWN_REGISTRY).partition(":")
+        return pulumi.Output.concat(self._urls[repository], ":", tag)
+
+
+def build_images(
+    config: PlatformConfig,
+    urls: Mapping[str, pulumi.Output[str]],
+    *,
+    opts: pulumi.ResourceOptions,
+) -> dict[str, pulumi.Output[str]]:
+    """Every image of `imageBuilds`, by repository."""
+    if not config.image_builds:
+        return {}
+    # The builder's SDK takes half a second to load, and few stacks build.
+    from components.image_build import ImageBuild
+
+    providers = pulumi.ResourceOptions.merge(
+        opts, pulumi.ResourceOptions(providers=[docker_provider()])
+    )
+    return {
+        repository: ImageBuild(
+            repository.replace("/", "-"),
+            config=settings,
+            root=CHECKOUT,
+            repository_url=urls[repository],
+            opts=providers,
+        ).reference
+        for repository, settings in config.image_builds.items()
+    }

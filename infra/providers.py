@@ -31,3 +31,12 @@ def kubernetes_provider(
         enable_secret_mutable=True,
     )
     return provider
+
+
+def docker_provider() -> pulumi.ProviderResource:
+    """The builder on the machine that deploys; credentials come with each image."""
+    # Loaded only where images are built: it takes half a second.
+    import pulumi_docker_build as docker_build
+
+    provider: pulumi.ProviderResource = docker_build.Provider("docker-build", host="")
+    return provider

@@ -26,7 +26,6 @@ from infra.config import PlatformConfig, given
 from infra.documents import Documents
 from infra.foundation import Foundation
 from infra.ground import GATEWAY_KEYS, Namespaces
-from infra.images import image_reference
 
 
 def gateway(
@@ -116,7 +115,7 @@ def agents(
             traces_url=around.traces_url,
             opts=foundation.in_cluster,
         ).namespace
-    image = image_reference(config.agent_service.image, foundation.registry_urls)
+    image = foundation.images.reference(config.agent_service.image)
     for name, agent in documents.agents.items():
         AgentService(
             name,

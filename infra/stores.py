@@ -16,7 +16,6 @@ from components.vector_store import ChartVectorStoreConfig, VectorStore
 from infra.config import PlatformConfig, given
 from infra.foundation import Foundation
 from infra.ground import Namespaces
-from infra.images import image_reference
 
 
 def sessions(
@@ -133,7 +132,7 @@ def collections(
         "collections",
         config=config.collections,
         namespace=namespaces["ai-agents"],
-        image=image_reference(config.agent_service.image, foundation.registry_urls),
+        image=foundation.images.reference(config.agent_service.image),
         vector_store_url=vectors.url,
         opts=foundation.in_cluster,
     )

@@ -4,7 +4,14 @@ import json
 from typing import Any
 
 ACCOUNT = "111122223333"
-CALLER = {"aws:index/getCallerIdentity:getCallerIdentity": {"accountId": ACCOUNT}}
+CALLER = {
+    "aws:index/getCallerIdentity:getCallerIdentity": {"accountId": ACCOUNT},
+    "aws:ecr/getAuthorizationToken:getAuthorizationToken": {
+        "proxyEndpoint": f"https://{ACCOUNT}.dkr.ecr.us-west-2.example",
+        "userName": "AWS",
+        "password": "a registry's password",
+    },
+}
 ENDPOINT = "https://eks.example"
 CERTIFICATE_AUTHORITY = "QUFBQQ=="
 
@@ -20,6 +27,8 @@ def cloud_outputs(kind: str, name: str) -> dict[str, Any]:
     found: dict[str, Any] = {"arn": f"arn:aws:{kind}:::{name}", "name": name}
     if kind == "aws:ecr/repository:Repository":
         found["repositoryUrl"] = f"{ACCOUNT}.dkr.ecr.us-west-2.example/{name}"
+    if kind == "docker-build:index:Image":
+        found["ref"] = f"{ACCOUNT}.dkr.ecr.us-west-2.example/{name}:built@sha256:recorded"
     if kind == "aws:s3/bucket:Bucket":
         found["bucket"] = f"{name}-bucket"
     if kind == "aws:sqs/queue:Queue":

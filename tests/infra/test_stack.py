@@ -1,7 +1,6 @@
 """The whole program against the SDK's mock monitor: what each stack registers."""
 
 from collections import Counter
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +9,9 @@ import pytest
 from infra import stack
 from infra.config import PlatformConfig, TenantStackConfig, parse
 from local.secrets import ensure
-from tests.harness.cloud import ACCOUNT, CALLER, cloud_outputs
 from tests.harness.recording import Recording, Secret, record
-from tests.infra.stack_data import auto_mode_data, platform_data, stack_file
+from tests.infra.platforms import built
+from tests.infra.stack_data import platform_data
 
 pytestmark = pytest.mark.unit
 
@@ -55,15 +54,6 @@ ON_AWS = EVERYWHERE | {
 }
 WITH_KARPENTER = ON_AWS | {"Karpenter", "SystemNodes"}
 IN_AUTO_MODE = (ON_AWS - {"LoadBalancerController"}) | {"AutoModeClusterRole", "AutoModeNodes"}
-
-
-@cache
-def built(name: str) -> Recording:
-    """Everything that a platform stack registers."""
-    region = "us-west-2" if name == "auto" else stack_file(name).get("aws:region")
-    data = auto_mode_data() if name == "auto" else platform_data(name)
-    config = parse(data, PlatformConfig, region=region)
-    return record(lambda: stack.build(config, region), answers=CALLER, outputs=cloud_outputs)
 
 
 @pytest.fixture
@@ -165,13 +155,6 @@ def test_every_object_of_the_cluster_goes_to_the_cluster_by_its_own_provider() -
     assert provider.inputs["clusterIdentifier"] == "ai-cluster"
     assert "eks" in provider.inputs["kubeconfig"]
     assert "get-token" in provider.inputs["kubeconfig"]
-
-
-def test_agents_run_the_image_of_this_stacks_own_registry() -> None:
-    (agent,) = [it for it in built("prod").of_type(":Agent") if "kagent.dev" in it.type]
-    image = agent.inputs["spec"]["byo"]["deployment"]["image"]
-    assert image.startswith(f"{ACCOUNT}.dkr.ecr.")
-    assert image.endswith(":0.1.0")
 
 
 def test_each_workload_that_calls_aws_has_an_identity_of_its_own() -> None:

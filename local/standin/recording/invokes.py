@@ -1,6 +1,7 @@
 """Data sources: answers that a program can go on with, invented where AWS would be asked."""
 
 import json
+import secrets as randomness
 from collections.abc import Callable
 from typing import Any
 
@@ -103,6 +104,26 @@ def _secret_version(arguments: Properties, account: Account) -> Properties:
     }
 
 
+def _secret(arguments: Properties, account: Account) -> Properties:
+    name = str(arguments.get("name") or arguments.get("arn"))
+    prefix = f"arn:{account.partition}:secretsmanager:{account.region}:{account.number}:secret:"
+    return {"id": f"{prefix}{name}-record", "arn": f"{prefix}{name}-record", "name": name}
+
+
+def _registry_token(_: Properties, account: Account) -> Properties:
+    """Another password each time, as ECR gives it."""
+    host = f"{account.number}.dkr.ecr.{account.region}.{account.suffix}"
+    password = Secret(f"recorded-{randomness.token_hex(8)}")
+    return {
+        "id": account.region,
+        "proxyEndpoint": f"https://{host}",
+        "userName": "AWS",
+        "password": password,
+        "authorizationToken": password,
+        "expiresAt": "2030-01-01T00:00:00Z",
+    }
+
+
 def _ami(_: Properties, account: Account) -> Properties:
     image = "ami-0recorded00000000"
     arn = f"arn:{account.partition}:ec2:{account.region}::image/{image}"
@@ -116,12 +137,14 @@ def _addon_version(arguments: Properties, _: Account) -> Properties:
 
 ANSWERS: dict[str, Answer] = {
     "aws:ec2/getAmi:getAmi": _ami,
+    "aws:ecr/getAuthorizationToken:getAuthorizationToken": _registry_token,
     "aws:eks/getAddonVersion:getAddonVersion": _addon_version,
     "aws:iam/getPolicyDocument:getPolicyDocument": _policy_document,
     "aws:index/getAvailabilityZones:getAvailabilityZones": _availability_zones,
     "aws:index/getCallerIdentity:getCallerIdentity": _caller_identity,
     "aws:index/getPartition:getPartition": _partition,
     "aws:index/getRegion:getRegion": _region,
+    "aws:secretsmanager/getSecret:getSecret": _secret,
     "aws:secretsmanager/getSecretVersion:getSecretVersion": _secret_version,
     "aws:ssm/getParameter:getParameter": _parameter,
 }

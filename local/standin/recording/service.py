@@ -4,7 +4,8 @@
 
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import grpc
@@ -14,11 +15,12 @@ from local.standin.backend import refusal
 from local.standin.construct import construct
 from local.standin.differences import diff_response, differences
 from local.standin.protocol import plugin_pb2, sdk_version
+from local.standin.recording import images
 from local.standin.recording.components import build, known_components
 from local.standin.recording.identity import Account, Inventor, autoname, tables, type_of
 from local.standin.recording.invokes import ANSWERS, answer
 from local.standin.server import EngineLog, empty
-from local.standin.wire import decode, encode, merged
+from local.standin.wire import Properties, decode, encode, merged
 
 PREVIEW = "AGENTIC_STANDIN_PREVIEW"
 """`known`: invented outputs are shown in previews too, so that the Kubernetes objects of a cluster
@@ -83,7 +85,11 @@ class RecordingProvider(provider_pb2_grpc.ResourceProviderServicer):
         if name := tables()["autonamed"].get(kind):
             paths.append((name,))
         olds, news = decode(request.old_inputs), decode(request.news)
-        return diff_response(differences(olds, news), paths)
+        found = differences(olds, news)
+        if kind == images.IMAGE:
+            with _told(context):
+                found = images.changes(found, decode(request.olds), news)
+        return diff_response(found, paths)
 
     def Create(self, request: Any, context: grpc.ServicerContext) -> Any:
         inputs = decode(request.properties)
@@ -91,13 +97,20 @@ class RecordingProvider(provider_pb2_grpc.ResourceProviderServicer):
             # Outputs that are not in the answer are unknown to the program, as they would be.
             return provider_pb2.CreateResponse(properties=request.properties)
         inventor = Inventor(request.urn, inputs, self._account)
-        state = merged(inventor.outputs(), inputs)
+        with _told(context):
+            state = merged(_outputs(inventor, inputs), inputs)
         return provider_pb2.CreateResponse(id=inventor.identity(), properties=encode(state))
 
     def Update(self, request: Any, context: grpc.ServicerContext) -> Any:
         news, olds = decode(request.news), decode(request.olds)
-        invented = Inventor(request.urn, news, self._account).outputs()
-        kept = {key: olds.get(key, value) for key, value in invented.items()}
+        inventor = Inventor(request.urn, news, self._account)
+        if inventor.type == images.IMAGE:
+            if request.preview and not self._reveal:
+                return provider_pb2.UpdateResponse(properties=request.news)
+            with _told(context):
+                built = images.outputs(news)
+            return provider_pb2.UpdateResponse(properties=encode(merged(built, news)))
+        kept = {key: olds.get(key, value) for key, value in inventor.outputs().items()}
         return provider_pb2.UpdateResponse(properties=encode(merged(kept, news)))
 
     def Read(self, request: Any, context: grpc.ServicerContext) -> Any:
@@ -135,6 +148,20 @@ class RecordingProvider(provider_pb2_grpc.ResourceProviderServicer):
 
     def Cancel(self, request: Any, context: grpc.ServicerContext) -> Any:
         return empty()
+
+
+def _outputs(inventor: Inventor, inputs: Properties) -> Properties:
+    """An image's follow from its files, everything else's from its URN."""
+    return images.outputs(inputs) if inventor.type == images.IMAGE else inventor.outputs()
+
+
+@contextmanager
+def _told(context: grpc.ServicerContext) -> Iterator[None]:
+    """A build context that can't be read is the user's to mend, in one line."""
+    try:
+        yield
+    except (images.BuildContextError, OSError) as error:
+        context.abort(grpc.StatusCode.INVALID_ARGUMENT, f"docker-build: {error}")
 
 
 def register(server: Any, log: EngineLog, package: str) -> Callable[[], None]:
