@@ -9,7 +9,7 @@ from pathlib import Path
 
 from agent_runtime.documents import read_agent, read_documents
 from agent_runtime.settings import SettingsError, load_settings
-from agents.document import AgentDocument, ToolDocument, resolve_tools
+from agents.document import ToolDocument
 from agents.errors import DocumentError
 
 OK, USAGE = 0, 2
@@ -52,6 +52,13 @@ def _parser() -> argparse.ArgumentParser:
     ingest.add_argument("paths", nargs="+", type=Path, metavar="PATH", help="file or folder")
     ingest.set_defaults(command=_ingest)
 
+    bootstrap = commands.add_parser(
+        "bootstrap-milvus", help="make the databases, collections and users of a plan"
+    )
+    bootstrap.add_argument("--plan", required=True, type=Path, metavar="FILE", help="JSON")
+    bootstrap.add_argument("--json", action="store_true", help="one JSON object on standard output")
+    bootstrap.set_defaults(command=_bootstrap_milvus)
+
     collections = commands.add_parser("collections", help="list the collections")
     collections.add_argument(
         "--ensure",
@@ -65,13 +72,13 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _check(options: argparse.Namespace) -> int:
-    """References are resolved when Tools stand in the same files."""
-    documents = read_documents(options.files)
-    tools = [each for each in documents if isinstance(each, ToolDocument)]
-    agents = [each for each in documents if isinstance(each, AgentDocument)]
-    for agent in agents:
-        resolve_tools(agent, tools)
-    _say(f"ok: {len(agents)} agents, {len(tools)} tools")
+    """References are followed when Tools stand in the same files."""
+    from agent_runtime.check import check
+
+    found = check(options.files)
+    if found.mistakes:
+        raise DocumentError(found.mistakes)
+    _say(f"ok: {len(found.agents)} agents, {len(found.tools)} tools")
     return OK
 
 
@@ -91,6 +98,24 @@ def _run(options: argparse.Namespace) -> int:
     return OK
 
 
+def _tools_mcp(options: argparse.Namespace) -> int:
+    settings = load_settings()
+    files = options.files or [settings.tools]
+    documents = read_documents([each for each in files if options.files or each.is_file()])
+    tools = [each for each in documents if isinstance(each, ToolDocument)]
+
+    from agent_runtime.server import listener
+    from agent_runtime.telemetry.logs import configure_logs
+    from agent_runtime.tools.server import assemble_tools, serve_tools
+
+    requests = listener(settings.bind_host, settings.port)
+    operations = listener(settings.bind_host, settings.metrics_port)
+    configure_logs(settings.log_level)
+    asyncio.run(serve_tools(assemble_tools(settings, tools), requests, operations))
+    logging.getLogger(__name__).info("stopped")
+    return OK
+
+
 def _ingest(options: argparse.Namespace) -> int:
     from agent_runtime.knowledge.command import IngestOptions, ingest
 
@@ -104,6 +129,12 @@ def _ingest(options: argparse.Namespace) -> int:
         as_json=options.json,
     )
     return asyncio.run(ingest(load_settings(), wanted))
+
+
+def _bootstrap_milvus(options: argparse.Namespace) -> int:
+    from agent_runtime.memory.bootstrap_command import bootstrap_milvus
+
+    return bootstrap_milvus(load_settings(), options.plan, as_json=options.json)
 
 
 def _collections(options: argparse.Namespace) -> int:

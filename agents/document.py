@@ -9,6 +9,7 @@ from pydantic import Discriminator, Field, Tag, field_validator, model_validator
 
 from agents.errors import DocumentError, Mistake
 from agents.location import mistakes_of
+from agents.memory_tool import LongTermMemoryConfig
 from agents.model import DocumentModel, Duration, Metadata, ObjectName, Quantity, seconds
 from agents.tool import (
     AgentTool,
@@ -64,6 +65,8 @@ class Memory(DocumentModel):
     config: MemoryConfig = MemoryConfig()
     required: bool = True
     """false: while the store is down, questions are answered without it, and say so."""
+    long_term: LongTermMemoryConfig | None = None
+    """Default: nothing outlives a session."""
 
 
 class Scaling(DocumentModel):

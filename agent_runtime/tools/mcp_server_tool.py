@@ -92,7 +92,7 @@ class McpFunctionCall:
         except TimeoutError:
             # What hangs once would hang for the next call too.
             await self._connection.close()
-            return ToolResult(f"no answer within {self._tool.timeout}", error=True)
+            return ToolResult("no answer in time", error=True)
         except SecretUnavailableError:
             return ToolResult("the tool's credential is not available", error=True)
         except MCPError as error:
