@@ -111,6 +111,15 @@ class PlatformConfig(ConfigModel):
     `build://<repository>` is such an image with its digest."""
     backup: BackupConfig | None = None
     """Daily copies of volumes and of the buckets that ask for it."""
+    chart_mirror: str | None = Field(default=None, pattern=r"^oci://[^\s]+$")
+    """OCI folder with a copy of every chart, in place of all public repositories."""
+    image_mirror: str | None = Field(
+        default=None, pattern=r"^(registry://|[a-z0-9.-]+(:\d+)?(/[\w.-]+)*)$"
+    )
+    """Registry, with a folder if need be, that has every image below the name of its public
+    registry (`<mirror>/quay.io/…`); `registry://` is this stack's ECR with its caches."""
+    manifest_mirror: str | None = Field(default=None, pattern=r"^(https://[^\s]+|[\w./-]+)$")
+    """HTTPS address or folder with copies of the files of `definitions`."""
     cluster: ClusterConfig
     """The cluster that everything else runs on."""
     karpenter: KarpenterConfig | None = None

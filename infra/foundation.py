@@ -18,6 +18,7 @@ from components.region import dns_suffix_of, partition_of
 from infra.capacity import Place, capacity
 from infra.config import PROJECT, PlatformConfig, TenantStackConfig, given, state_path
 from infra.images import OwnImages, build_images
+from infra.mirrors import mirror_options
 from infra.providers import aws_providers, kubernetes_provider
 
 
@@ -52,7 +53,9 @@ def found(config: PlatformConfig, region: str | None) -> Foundation:
     existing = given(config.cluster.existing)
     kubeconfig = str(state_path(existing.kubeconfig))
     provider = kubernetes_provider(kubeconfig, cluster=existing.context, context=existing.context)
-    in_cluster = pulumi.ResourceOptions(providers=[provider])
+    in_cluster = pulumi.ResourceOptions.merge(
+        pulumi.ResourceOptions(providers=[provider]), mirror_options(config)
+    )
     return Foundation(in_cluster, [], existing.context, kubeconfig)
 
 
@@ -97,7 +100,10 @@ def _on_aws(config: PlatformConfig, eks: EksConfig, region: str) -> Foundation:
         opts=on_aws,
     )
     provider = kubernetes_provider(cluster.kubeconfig, cluster=eks.name)
-    in_cluster = pulumi.ResourceOptions(providers=[*providers, provider])
+    in_cluster = pulumi.ResourceOptions.merge(
+        pulumi.ResourceOptions(providers=[*providers, provider]),
+        mirror_options(config, own_registry=registry_host(account, region)),
+    )
     subnets = network.private_subnet_ids
     place = Place(cluster, region, account, subnets, network.ready, in_cluster)
     ready = capacity(config, eks, place)

@@ -126,4 +126,19 @@ def _own_images(config: "PlatformConfig", _region: str | None) -> Iterator[str]:
             )
 
 
-FOUNDATION_RULES = (_eks_needs, _zones, _addresses, _load_balancer, _own_images)
+def _mirrors(config: "PlatformConfig", _region: str | None) -> Iterator[str]:
+    """A cluster that reaches charts in a mirror only has no way to public files either."""
+    if config.chart_mirror and config.definitions and config.manifest_mirror is None:
+        yield (
+            f"manifestMirror: got null; with chartMirror the files of definitions "
+            f"({', '.join(config.definitions)}) would still come from github.com; name a copy, or "
+            "leave definitions empty"
+        )
+    if config.image_mirror == OWN_REGISTRY and config.cluster.eks is None:
+        yield (
+            f"imageMirror: got '{OWN_REGISTRY}', which is the ECR of a stack with cluster.eks; "
+            "name a registry"
+        )
+
+
+FOUNDATION_RULES = (_eks_needs, _zones, _addresses, _load_balancer, _own_images, _mirrors)

@@ -7,7 +7,7 @@ ACCOUNT = "111122223333"
 CALLER = {
     "aws:index/getCallerIdentity:getCallerIdentity": {"accountId": ACCOUNT},
     "aws:ecr/getAuthorizationToken:getAuthorizationToken": {
-        "proxyEndpoint": f"https://{ACCOUNT}.dkr.ecr.us-west-2.example",
+        "proxyEndpoint": f"https://{ACCOUNT}.dkr.ecr.us-west-2.amazonaws.com",
         "userName": "AWS",
         "password": "a registry's password",
     },
@@ -26,9 +26,9 @@ def cloud_outputs(kind: str, name: str) -> dict[str, Any]:
         }
     found: dict[str, Any] = {"arn": f"arn:aws:{kind}:::{name}", "name": name}
     if kind == "aws:ecr/repository:Repository":
-        found["repositoryUrl"] = f"{ACCOUNT}.dkr.ecr.us-west-2.example/{name}"
+        found["repositoryUrl"] = f"{ACCOUNT}.dkr.ecr.us-west-2.amazonaws.com/{name}"
     if kind == "docker-build:index:Image":
-        found["ref"] = f"{ACCOUNT}.dkr.ecr.us-west-2.example/{name}:built@sha256:recorded"
+        found["ref"] = f"{ACCOUNT}.dkr.ecr.us-west-2.amazonaws.com/{name}:built@sha256:recorded"
     if kind == "aws:s3/bucket:Bucket":
         found["bucket"] = f"{name}-bucket"
     if kind == "aws:sqs/queue:Queue":

@@ -70,7 +70,7 @@ def test_the_runtime_is_built_from_this_checkout_and_used_by_its_digest() -> Non
     assert image.inputs["buildOnPreview"] is False
     assert image.inputs["context"] == {"location": ".."}
     assert isinstance(image.inputs["registries"], Secret)
-    digest = f"{ACCOUNT}.dkr.ecr.us-west-2.example/{image.name}:built@sha256:recorded"
+    digest = f"{ACCOUNT}.dkr.ecr.us-west-2.amazonaws.com/{image.name}:built@sha256:recorded"
     (agent,) = [it for it in made.of_type(":Agent") if "kagent.dev" in it.type]
     assert agent.inputs["spec"]["byo"]["deployment"]["image"] == digest
     jobs = json.dumps([it.inputs for it in made.of_type(":Job")])
