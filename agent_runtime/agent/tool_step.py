@@ -84,6 +84,9 @@ class ToolStep:
         update = await self._update(state, runtime)
         if not update.get("waiting"):
             context.log.record(key, update)
+            if context.log.get(f"s:{state['step']}:{state['position']}"):
+                # until the result is stored, nobody could know that the call took effect
+                await context.log.barrier()
             self._faults.reach("tool.recorded")
             context.log.event("tool.finished", dict(update["calls"][0]))
         return update

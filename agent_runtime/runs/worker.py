@@ -121,7 +121,9 @@ class Worker:
         except MemoryUnavailableError as error:
             _log.warning("run given up", extra={"fields": {**fields, "reason": str(error)}})
         except asyncio.CancelledError:
-            if not log.lost and self._draining:
+            if log.lost:
+                _log.warning("run lost", extra={"fields": fields})
+            elif self._draining:
                 with suppress(RunLostError, MemoryUnavailableError):
                     await log.end(handed_back(log.step))
         finally:

@@ -55,6 +55,7 @@ def serving_agent(documents: str, **settings: Any) -> Iterator[RunningAgent]:
         served.append((runtime, server))
         ready.set()
         try:
+            await runtime.runs.start()
             await server.serve(sockets=[bound])
         finally:
             await runtime.close()
