@@ -6,9 +6,11 @@ from collections.abc import Mapping
 from pulumi import ComponentResource, Input, Output, Resource, ResourceOptions, RunError
 
 from components import envoy_gateway
+from components.agentgateway import Agentgateway
 from components.child_options import child_options
 from components.envoy_bootstrap import bootstrap, render
 from components.gateway_config import GATEWAY_NAME, GatewayConfig
+from components.gateway_support import refusals
 from components.kgateway import Kgateway
 from components.kubernetes_object import kubernetes_object
 from components.ordering import after
@@ -65,8 +67,12 @@ class Gateway(ComponentResource):
         opts: ResourceOptions | None = None,
     ) -> None:
         """Variant `envoy` takes the keys themselves, by tenant; `kgateway` the name of a Secret
-        whose entries are tenant → key, and traces nothing: it knows OTLP over gRPC alone."""
+        whose entries are tenant → key; `agentgateway` the keys, or the name of a Secret of their
+        hashes. Only `envoy` traces: to OTLP over HTTP."""
         super().__init__("agentic:gateway:Gateway", name, None, opts)
+        refused = refusals(config, routes)
+        if refused:
+            raise RunError("\n".join(refused))
         made: list[Resource]
         if config.variant == "envoy":
             text = bootstrap_text(
@@ -79,6 +85,19 @@ class Gateway(ComponentResource):
                 traces_headers=traces_headers,
             )
             made = self._envoy(name, config, namespace, text, child_options(self, opts))
+        elif config.variant == "agentgateway":
+            made = [
+                Agentgateway(
+                    name,
+                    config=config,
+                    routes=routes,
+                    namespace=namespace,
+                    jwks=jwks,
+                    api_keys=api_keys,
+                    api_key_secret=api_key_secret,
+                    opts=child_options(self, opts),
+                )
+            ]
         else:
             made = [
                 Kgateway(

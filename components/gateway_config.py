@@ -6,6 +6,7 @@ from pydantic import Field, PositiveInt, model_validator
 
 from components.base import ConfigModel
 from components.ratelimit_config import LimitsConfig
+from inference.default_routes import DEFAULT_MODELS
 from inference.provider import ObjectName, Provider
 from inference.routing import McpRoute, ModelRoute
 
@@ -77,8 +78,9 @@ class GatewayConfig(ConfigModel):
     """Pods of the proxy."""
     public: bool = False
     """An internet-facing load balancer; else an internal one."""
-    models: tuple[ModelRoute, ...] = ()
-    """Public models; agents are routed without being listed."""
+    models: tuple[ModelRoute, ...] = DEFAULT_MODELS
+    """Public models; by default the reference architecture's three routes. Agents are routed
+    without being listed."""
     providers: dict[ObjectName, Provider] = Field(default_factory=dict)
     """Hosted APIs that models name in `hosted`."""
     servers: tuple[McpRoute, ...] = ()

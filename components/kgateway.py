@@ -4,7 +4,6 @@ from typing import Any
 
 from pulumi import ComponentResource, Input, Output, ResourceOptions
 
-from components import model_route
 from components.base import metadata
 from components.child_options import child_options
 from components.gateway_config import GATEWAY_NAME, GatewayConfig
@@ -56,8 +55,9 @@ class Kgateway(ComponentResource):
             values=controller_values(),
             opts=ResourceOptions(parent=self, depends_on=[crds]),
         )
-        objects = manifests(config, namespace=namespace, jwks=jwks, api_key_secret=api_key_secret)
-        objects |= model_route.manifests(routes, gateway=GATEWAY_NAME, namespace=namespace)
+        objects = manifests(
+            config, routes, namespace=namespace, jwks=jwks, api_key_secret=api_key_secret
+        )
         made = [
             kubernetes_object(
                 f"{name}-{what}",

@@ -6,14 +6,21 @@ Fields are those of kgateway 2.4's own definitions.
 from typing import Any
 from urllib.parse import urlsplit
 
+from components import kgateway_model_header, model_route
 from components.base import metadata
 from components.envoy_filters import IDENTITY_HEADERS, TENANT_PATTERN
 from components.gateway_config import GATEWAY_NAME, GatewayConfig, JwtConfig
-from components.model_route import KGATEWAY
-from inference.http_route import GATEWAY_API
-from inference.routing import MODEL_HEADER, TENANT_HEADER, USER_HEADER
+from components.gateway_listeners import gateway_spec
+from components.gateway_tls import certificate_spec, load_balancer_annotations
+from components.kgateway_model_header import KGATEWAY
+from components.kgateway_tokens import ROUTES, TOKENS, for_both
+from components.ratelimit_config import LimitsConfig
+from components.ratelimit_rules import DOMAIN, entries
+from inference.http_route import GATEWAY_API, gateway_ref
+from inference.routing import MODEL_HEADER, TENANT_HEADER, USER_HEADER, RouteTable
 
 GATEWAY_CLASS = "kgateway"
+LIMITS = "limits"
 ISSUER_BACKEND = "token-issuer"
 
 STEERING_HEADERS = tuple(
@@ -39,64 +46,118 @@ Manifests = dict[str, dict[str, Any]]
 
 def manifests(
     config: GatewayConfig,
+    routes: RouteTable,
     *,
     namespace: Any,
     jwks: Any = None,
     api_key_secret: Any = None,
 ) -> Manifests:
-    """The Gateway and what holds for all of its routes; ValueError for what kgateway can't do."""
+    """Every object of the Gateway and its routes; ValueError without a way in."""
     check(config, jwks=jwks is not None, api_keys=api_key_secret is not None)
 
     def made(version: str, kind: str, spec: dict[str, Any], name: str = GATEWAY_NAME) -> Any:
         meta = metadata(name, component="gateway", namespace=namespace)
         return {"apiVersion": version, "kind": kind, "metadata": meta, "spec": spec}
 
+    group = KGATEWAY.partition("/")[0]
+    reference = {"group": group, "kind": "GatewayParameters", "name": GATEWAY_NAME}
+    gateway = gateway_spec(config, gateway_class=GATEWAY_CLASS, parameters=reference)
     found = {
         "parameters": made(KGATEWAY, "GatewayParameters", parameters_spec(config)),
-        "gateway": made(f"{GATEWAY_API}/v1", "Gateway", gateway_spec(config)),
+        "gateway": made(f"{GATEWAY_API}/v1", "Gateway", gateway),
         "listener": made(KGATEWAY, "ListenerPolicy", listener_policy_spec()),
     }
-    policy: dict[str, Any] = {"targetRefs": [_gateway_ref()], "rbac": _has_a_tenant()}
+    rates = _rates(config)
+    if config.limits:
+        found["limits"] = made(KGATEWAY, "GatewayExtension", _counter(config.limits), LIMITS)
+    if config.tls and config.tls.issuer:
+        certificate = certificate_spec(config.tls)
+        found["certificate"] = made("cert-manager.io/v1", "Certificate", certificate)
+    found |= _issuer(config.jwt, jwks, made, forward=config.forward_token) if config.jwt else {}
+    both = config.jwt is not None and api_key_secret is not None
+    routed = model_route.manifests(routes, gateway=GATEWAY_NAME, namespace=namespace, limits=rates)
+    routed |= kgateway_model_header.manifests(namespace=namespace, replicas=config.replicas)
+    policy = {"targetRefs": [gateway_ref(GATEWAY_NAME)], "rbac": _has_a_tenant()}
+    policy |= kgateway_model_header.policy() | rates
+    if both:
+        routed = for_both(routed)
+        for name, credentials in (("keys", _keys(api_key_secret)), ("tokens", _TOKENS)):
+            targets = _credential_targets(routed, tokens=name == "tokens")
+            spec = {"targetRefs": targets} | credentials
+            found[f"{name}-policy"] = made(KGATEWAY, "TrafficPolicy", spec, f"accept-{name}")
+    else:
+        policy |= _TOKENS if config.jwt else _keys(api_key_secret)
+    found["policy"] = made(KGATEWAY, "TrafficPolicy", policy)
+    return found | routed
+
+
+_TOKENS = {"jwtAuth": {"extensionRef": {"name": "tokens"}}}
+
+
+def _keys(secret: Any) -> dict[str, Any]:
+    return {
+        "apiKeyAuth": {
+            "secretRef": {"name": secret},
+            "keySources": [{"header": "authorization"}],
+            "clientIdHeader": TENANT_HEADER,
+        }
+    }
+
+
+def _credential_targets(routed: Manifests, *, tokens: bool) -> list[dict[str, str]]:
+    return [
+        {"group": GATEWAY_API, "kind": manifest["kind"], "name": manifest["metadata"]["name"]}
+        for manifest in routed.values()
+        if manifest["kind"] in ROUTES and manifest["metadata"]["name"].endswith(TOKENS) == tokens
+    ]
+
+
+def _rates(config: GatewayConfig) -> dict[str, Any]:
+    """What a TrafficPolicy holds about rates; a rule's own policy replaces the Gateway's."""
+    found: dict[str, Any] = {}
     if config.rate_limit:
         bucket = {
             "maxTokens": config.rate_limit.requests,
             "tokensPerFill": config.rate_limit.requests,
             "fillInterval": f"{config.rate_limit.seconds}s",
         }
-        policy["rateLimit"] = {"local": {"tokenBucket": bucket}}
-    if config.jwt:
-        policy["jwtAuth"] = {"extensionRef": {"name": "tokens"}}
-        extension = jwt_extension_spec(config.jwt, jwks, forward=config.forward_token)
-        found["tokens"] = made(KGATEWAY, "GatewayExtension", extension, "tokens")
-        if config.jwt.jwks_url:
-            found |= _issuer(config.jwt.jwks_url, made)
-    else:
-        policy["apiKeyAuth"] = {
-            "secretRef": {"name": api_key_secret},
-            "keySources": [{"header": "authorization"}],
-            "clientIdHeader": TENANT_HEADER,
-        }
-    found["policy"] = made(KGATEWAY, "TrafficPolicy", policy)
-    return found
+        found["local"] = {"tokenBucket": bucket}
+    if config.limits:
+        descriptors = [
+            {"entries": [_entry(*each) for each in entries(rule)]} for rule in config.limits.groups
+        ]
+        found["global"] = {"extensionRef": {"name": LIMITS}, "descriptors": descriptors}
+    return {"rateLimit": found} if found else {}
+
+
+def _entry(key: str, value: str | None, header: str) -> dict[str, Any]:
+    """kgateway names a header's entry by the header itself."""
+    if value is None:
+        return {"type": "Header", "header": header}
+    return {"type": "Generic", "generic": {"key": key, "value": value}}
+
+
+def _counter(limits: LimitsConfig) -> dict[str, Any]:
+    backend = {"group": "", "kind": "Service", "name": "ratelimit", "port": limits.port}
+    return {
+        "type": "RateLimit",
+        "rateLimit": {
+            "domain": DOMAIN,
+            "failOpen": limits.on_failure == "open",
+            "timeout": f"{limits.timeout_milliseconds}ms",
+            "grpcService": {"backendRef": backend},
+            "xRateLimitHeaders": "DraftVersion03",
+        },
+    }
 
 
 def check(config: GatewayConfig, *, jwks: bool, api_keys: bool) -> None:
-    """ValueError, one line each, for a configuration that kgateway has no fields for."""
+    """ValueError, one line each: nobody could be authenticated."""
     problems = []
-    if config.jwt and api_keys:
-        problems.append(
-            "gateway: kgateway asks for a token and an API key, never for one of them; "
-            "give jwt or API keys, or use variant 'envoy'"
-        )
     if not config.jwt and not api_keys:
         problems.append("gateway: neither jwt nor a Secret with API keys; nobody could call it")
     if config.jwt and bool(config.jwt.jwks_url) == jwks:
         problems.append("gateway: jwt needs its keys once: jwksUrl or a key set")
-    if config.rate_limit and config.rate_limit.tenants:
-        problems.append(
-            "gateway: kgateway's local rate limit counts all tenants together; "
-            "leave rateLimit.tenants out or use variant 'envoy'"
-        )
     if problems:
         raise ValueError("\n".join(problems))
 
@@ -107,40 +168,20 @@ def _has_a_tenant() -> dict[str, Any]:
     return {"action": "Allow", "policy": {"matchExpressions": [expression]}}
 
 
-def _gateway_ref() -> dict[str, str]:
-    return {"group": GATEWAY_API, "kind": "Gateway", "name": GATEWAY_NAME}
-
-
-def gateway_spec(config: GatewayConfig) -> dict[str, Any]:
-    """HTTPRoutes attach from the gateway's own namespace only: who writes there decides."""
-    reference = {
-        "group": "gateway.kgateway.dev",
-        "kind": "GatewayParameters",
-        "name": GATEWAY_NAME,
-    }
-    listener = {
-        "name": "http",
-        "protocol": "HTTP",
-        "port": config.port,
-        "allowedRoutes": {"namespaces": {"from": "Same"}},
-    }
-    return {
-        "gatewayClassName": GATEWAY_CLASS,
-        "infrastructure": {"parametersRef": reference},
-        "listeners": [listener],
-    }
-
-
 def parameters_spec(config: GatewayConfig) -> dict[str, Any]:
     """The proxies that the controller makes of the Gateway."""
-    scheme = "internet-facing" if config.public else "internal"
-    prefix = "service.beta.kubernetes.io/aws-load-balancer"
     spread = {
         "maxSkew": 1,
         "topologyKey": "topology.kubernetes.io/zone",
         "whenUnsatisfiable": "ScheduleAnyway",
         "labelSelector": {"matchLabels": {"gateway.networking.k8s.io/gateway-name": GATEWAY_NAME}},
     }
+    service: dict[str, Any] = {
+        "type": "LoadBalancer",
+        "extraAnnotations": load_balancer_annotations(config),
+    }
+    if config.load_balancer_class:
+        service["loadBalancerClass"] = config.load_balancer_class
     return {
         "kube": {
             "deployment": {"replicas": config.replicas},
@@ -151,19 +192,13 @@ def parameters_spec(config: GatewayConfig) -> dict[str, Any]:
                 }
             },
             "podTemplate": {
+                "priorityClassName": "agentic-gateway",
                 "terminationGracePeriodSeconds": 120,
                 "gracefulShutdown": {"enabled": True, "sleepTimeSeconds": 10},
                 "topologySpreadConstraints": [spread],
             },
             "podDisruptionBudget": {"spec": {"maxUnavailable": 1}},
-            "service": {
-                "type": "LoadBalancer",
-                "extraAnnotations": {
-                    f"{prefix}-type": "external",
-                    f"{prefix}-nlb-target-type": "ip",
-                    f"{prefix}-scheme": scheme,
-                },
-            },
+            "service": service,
         }
     }
 
@@ -192,7 +227,7 @@ def listener_policy_spec() -> dict[str, Any]:
         "streamIdleTimeout": "300s",
         "idleTimeout": "300s",
     }
-    return {"targetRefs": [_gateway_ref()], "default": {"httpSettings": settings}}
+    return {"targetRefs": [gateway_ref(GATEWAY_NAME)], "default": {"httpSettings": settings}}
 
 
 def jwt_extension_spec(jwt: JwtConfig, jwks: Any, *, forward: bool) -> dict[str, Any]:
@@ -218,13 +253,18 @@ def jwt_extension_spec(jwt: JwtConfig, jwks: Any, *, forward: bool) -> dict[str,
     return {"type": "JWT", "jwt": {"validationMode": "Strict", "providers": [provider]}}
 
 
-def _issuer(url: str, made: Any) -> Manifests:
-    parts = urlsplit(url)
-    host = {"host": parts.hostname, "port": parts.port or 443}
-    target = {"group": "gateway.kgateway.dev", "kind": "Backend", "name": ISSUER_BACKEND}
-    tls = {"targetRefs": [target], "tls": {"wellKnownCACertificates": "System"}}
+def _issuer(jwt: JwtConfig, jwks: Any, made: Any, *, forward: bool) -> Manifests:
+    extension = jwt_extension_spec(jwt, jwks, forward=forward)
+    found: Manifests = {"tokens": made(KGATEWAY, "GatewayExtension", extension, "tokens")}
+    if jwt.jwks_url is None:
+        return found
+    parts = urlsplit(jwt.jwks_url)
+    secure = parts.scheme == "https"
+    host = {"host": parts.hostname, "port": parts.port or (443 if secure else 80)}
     static = {"type": "Static", "static": {"hosts": [host]}}
-    return {
-        "issuer": made(KGATEWAY, "Backend", static, ISSUER_BACKEND),
-        "issuer-tls": made(KGATEWAY, "BackendConfigPolicy", tls, ISSUER_BACKEND),
-    }
+    found["issuer"] = made(KGATEWAY, "Backend", static, ISSUER_BACKEND)
+    if secure:
+        target = {"group": "gateway.kgateway.dev", "kind": "Backend", "name": ISSUER_BACKEND}
+        tls = {"targetRefs": [target], "tls": {"wellKnownCACertificates": "System"}}
+        found["issuer-tls"] = made(KGATEWAY, "BackendConfigPolicy", tls, ISSUER_BACKEND)
+    return found

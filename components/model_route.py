@@ -11,51 +11,80 @@ from inference.http_route import (
     GATEWAY_API,
     agent_route_spec,
     agent_rules,
-    group_ref,
+    backend_ref,
+    grpc_route_spec,
     http_route_spec,
     model_rules,
     object_name,
     reference_grant_spec,
+    server_route_spec,
 )
 from inference.routing import TENANT_HEADER, Backend, ModelRoute, RouteTable
 
 KGATEWAY = "gateway.kgateway.dev/v1alpha1"
 INFERENCE_ROUTE = "inference-routing"
 AGENT_ROUTE = "agent-routing"
+GRPC_ROUTE = "agent-grpc"
+SERVER_ROUTE = "mcp-routing"
 MODEL_LIST = "model-list"
 
 Manifests = dict[str, dict[str, Any]]
 
 
-def check(routes: RouteTable) -> None:
-    """ValueError, one line each, for what kgateway can't do with these routes."""
-    problems = [
-        f"model {route.name!r}: with kgateway fallbacks need strategy 'fallback', not "
-        f"{route.strategy!r}; change the strategy or use gateway variant 'envoy'"
-        for route in routes.models
-        if route.fallbacks and route.strategy != "fallback"
-    ]
-    if problems:
-        raise ValueError("\n".join(problems))
+def manifests(
+    routes: RouteTable,
+    *,
+    gateway: str,
+    namespace: Any,
+    limits: dict[str, Any] | None = None,
+) -> Manifests:
+    """Every object by a stable name; `namespace` is the gateway's.
 
-
-def manifests(routes: RouteTable, *, gateway: str, namespace: Any) -> Manifests:
-    """Every object by a stable name; `namespace` is the gateway's."""
-    check(routes)
+    `limits` is what each route's policy holds about rates.
+    """
     found: Manifests = {}
-    if routes.models:
-        spec = http_route_spec(routes, gateway=gateway)
-        found["route"] = _made(f"{GATEWAY_API}/v1", "HTTPRoute", INFERENCE_ROUTE, namespace, spec)
-    if routes.agents:
-        spec = agent_route_spec(routes, gateway=gateway)
-        found["agents"] = _made(f"{GATEWAY_API}/v1", "HTTPRoute", AGENT_ROUTE, namespace, spec)
+    for what, kind, name, spec in _routes(routes, gateway):
+        found[what] = _made(f"{GATEWAY_API}/v1", kind, name, namespace, spec)
     found |= _model_list(routes, gateway, namespace)
     found |= _grants(routes, from_namespace=namespace)
     found |= _backend_policies(routes)
     for route in routes.models:
         if route.strategy in ("latency", "fallback"):
             found |= _groups(routes, route, namespace)
-    return found | _behaviour(routes, namespace)
+    return found | _behaviour(routes, namespace, limits or {})
+
+
+def _routes(routes: RouteTable, gateway: str) -> list[tuple[str, str, str, dict[str, Any]]]:
+    found = []
+    if routes.models:
+        spec = http_route_spec(routes, gateway=gateway, targets=_targets)
+        found.append(("route", "HTTPRoute", INFERENCE_ROUTE, spec))
+    if routes.agents:
+        spec = agent_route_spec(routes, gateway=gateway)
+        found.append(("agents", "HTTPRoute", AGENT_ROUTE, spec))
+    if any(agent.grpc_port for agent in routes.agents):
+        spec = grpc_route_spec(routes, gateway=gateway)
+        found.append(("grpc", "GRPCRoute", GRPC_ROUTE, spec))
+    if routes.servers:
+        spec = server_route_spec(routes, gateway=gateway)
+        found.append(("servers", "HTTPRoute", SERVER_ROUTE, spec))
+    return found
+
+
+def _targets(route: ModelRoute, number: int | None) -> list[dict[str, Any]]:
+    if number is not None:
+        return [backend_ref(route.backends[number])]
+    if route.strategy in ("latency", "fallback"):
+        return [group_ref(route)]
+    single = len(route.backends) == 1
+    shares = zip(route.backends, route.weights, strict=True)
+    return [backend_ref(each, None if single else weight) for each, weight in shares]
+
+
+def group_ref(model: ModelRoute) -> dict[str, Any]:
+    """The gateway's own backend object that holds every backend of `model`."""
+    name = f"{model.strategy}-{object_name(model.name)}"
+    return {"group": "gateway.kgateway.dev", "kind": "Backend", "name": name}
 
 
 def _made(
@@ -91,6 +120,7 @@ def _services(routes: RouteTable) -> dict[str, list[str]]:
     """Services by namespace that HTTPRoutes name, each once, sorted."""
     backends = [each for route in routes.models for each in route.backends]
     backends += [agent.backend for agent in routes.agents]
+    backends += [server.backend for server in routes.servers]
     found: dict[str, set[str]] = {}
     for backend in backends:
         found.setdefault(backend.namespace, set()).add(backend.service)
@@ -104,7 +134,12 @@ def _grants(routes: RouteTable, *, from_namespace: Any) -> Manifests:
             "ReferenceGrant",
             INFERENCE_ROUTE,
             namespace,
-            reference_grant_spec(namespace, services, from_namespace=from_namespace),
+            reference_grant_spec(
+                namespace,
+                services,
+                from_namespace=from_namespace,
+                kinds=("HTTPRoute", "GRPCRoute"),
+            ),
         )
         for namespace, services in _services(routes).items()
     }
@@ -184,7 +219,7 @@ def _static(*backends: Backend) -> dict[str, Any]:
     return {"type": "Static", "static": {"hosts": hosts}}
 
 
-def _behaviour(routes: RouteTable, namespace: Any) -> Manifests:
+def _behaviour(routes: RouteTable, namespace: Any, limits: dict[str, Any]) -> Manifests:
     """Streams are cut by silence, never by their length; an agent is not asked twice."""
     found: Manifests = {}
     for route in routes.models:
@@ -194,15 +229,24 @@ def _behaviour(routes: RouteTable, namespace: Any) -> Manifests:
             "attempts": 2,
         }
         spec = {"timeouts": _until_silent(route.timeout_seconds), "retry": retry}
-        spec |= _allow(route.tenants)
+        spec |= _allow(route.tenants) | limits
         rules = [rule["name"] for rule in model_rules(route)]
         found |= _per_rule(INFERENCE_ROUTE, route.name, rules, namespace, spec)
+    once = {"retry": {"retryOn": ["connect-failure", "refused-stream"], "attempts": 2}}
     for agent in routes.agents:
-        retry = {"retryOn": ["connect-failure", "refused-stream"], "attempts": 2}
-        spec = {"timeouts": _until_silent(agent.timeout_seconds), "retry": retry}
-        spec |= _allow(agent.tenants)
+        spec = once | {"timeouts": _until_silent(agent.timeout_seconds)} | _allow(agent.tenants)
         rules = [rule["name"] for rule in agent_rules(agent)]
-        found |= _per_rule(AGENT_ROUTE, agent.name, rules, namespace, spec)
+        policy = _per_rule(AGENT_ROUTE, agent.name, rules, namespace, spec | limits)
+        if agent.grpc_port:
+            (manifest,) = policy.values()
+            rule = f"grpc-{object_name(agent.name)}"
+            manifest["spec"]["targetRefs"].append(_target(GRPC_ROUTE, rule, kind="GRPCRoute"))
+        found |= policy
+    for server in routes.servers:
+        spec = once | {"timeouts": _until_silent(server.timeout_seconds)} | _allow(server.tenants)
+        rules = [object_name(server.name)]
+        name = f"mcp-{server.name}"
+        found |= _per_rule(SERVER_ROUTE, name, rules, namespace, spec | limits)
     return found
 
 
@@ -221,9 +265,10 @@ def _allow(tenants: tuple[str, ...]) -> dict[str, Any]:
 def _per_rule(
     route: str, public: str, rules: list[str], namespace: Any, spec: dict[str, Any]
 ) -> Manifests:
-    targets = [
-        {"group": GATEWAY_API, "kind": "HTTPRoute", "name": route, "sectionName": rule}
-        for rule in rules
-    ]
+    targets = [_target(route, rule) for rule in rules]
     name = f"route-{object_name(public)}"
     return {name: _made(KGATEWAY, "TrafficPolicy", name, namespace, {"targetRefs": targets} | spec)}
+
+
+def _target(route: str, rule: str, *, kind: str = "HTTPRoute") -> dict[str, str]:
+    return {"group": GATEWAY_API, "kind": kind, "name": route, "sectionName": rule}

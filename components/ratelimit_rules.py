@@ -7,8 +7,9 @@ from inference.routing import MODEL_HEADER, TENANT_HEADER
 
 DOMAIN = "ai-gateway"
 KIND_KEY = "limit"
-TENANT_KEY = "tenant"
-MODEL_KEY = "model"
+# kgateway calls an entry that comes from a header by the header's name.
+TENANT_KEY = TENANT_HEADER
+MODEL_KEY = MODEL_HEADER
 
 
 def service_configuration(limits: LimitsConfig) -> dict[str, Any]:

@@ -10,6 +10,8 @@ PRIVATE_RANGES = ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16")
 POD_IDENTITY_AGENT = "169.254.170.23/32"
 
 GATEWAY_PORTS = (8080, 8443)
+GATEWAY_HELPER_PORTS = (8081, 9004)
+"""The rate limit service, and kgateway's body-based router."""
 MODEL_PORTS = (8000, 8080)
 AGENT_PORT = 8080
 AGENT_CONTROLLER_PORT = 8083
@@ -31,7 +33,13 @@ PLATFORM = {
 }
 """The namespaces that deny by default, and the policy that holds their main flows."""
 
-OTHER_NAMESPACES = ("kgateway-system", "keda", "istio-system", "clickhouse-operator")
+OTHER_NAMESPACES = (
+    "agentgateway-system",
+    "kgateway-system",
+    "keda",
+    "istio-system",
+    "clickhouse-operator",
+)
 
 
 class TrafficConfig(ConfigModel):
@@ -64,6 +72,9 @@ FLOWS: tuple[Flow, ...] = (
     Flow("ai-gateway", "internet", (443,), "hosted models, the issuer's keys"),
     Flow("ai-gateway", "observability", TRACE_PORTS, "the gateway's spans"),
     Flow("ai-gateway", "kgateway-system", (9977,), "proxies fetch their configuration"),
+    Flow("ai-gateway", "agentgateway-system", (9978,), "proxies fetch their configuration"),
+    Flow("ai-gateway", "ai-gateway", GATEWAY_HELPER_PORTS, "counting, and finding the model"),
+    Flow("ai-gateway", "ai-data", (SESSION_STORE_PORT,), "counts of requests and tokens"),
     Flow("ai-agents", "ai-gateway", GATEWAY_PORTS, "agents ask models through the gateway"),
     Flow("ai-agents", "ai-inference", MODEL_PORTS, "agents that name a model server directly"),
     Flow("ai-agents", "ai-agents", (AGENT_PORT,), "agents call agents and in-cluster tools"),
@@ -77,7 +88,9 @@ FLOWS: tuple[Flow, ...] = (
     Flow("observability", "observability", (), "its parts talk to each other"),
     Flow("observability", "internet", (443,), "alerts and sign-on"),
     Flow("observability", "cluster", (), "monitors lead anywhere; targets decide", "scrape"),
-    Flow("observability", "ai-gateway", (9091, 9901), "metrics of the proxies", "scrape"),
+    Flow(
+        "observability", "ai-gateway", (9091, 9102, 9901, 15020), "metrics of the proxies", "scrape"
+    ),
     Flow("observability", "ai-agents", (9090,), "metrics of the agents", "scrape"),
     Flow("observability", "ai-inference", (8000, 8080, 9400), "metrics of models", "scrape"),
     Flow("observability", "ai-data", (9091, 9121), "metrics of the stores", "scrape"),
@@ -89,7 +102,7 @@ FLOWS: tuple[Flow, ...] = (
     Flow("tenants", "ai-data", (SESSION_STORE_PORT, VECTOR_STORE_PORT), "memory", "tenants"),
     Flow("tenants", "observability", TRACE_PORTS, "spans of a tenant's agents", "tenants"),
     Flow("observability", "tenants", (9090,), "metrics of a tenant's agents", "tenants"),
-    Flow("ai-gateway", "cloud", (443,), "interface endpoints", "cloud"),
+    Flow("ai-gateway", "cloud", (443, SESSION_STORE_PORT), "endpoints, ElastiCache", "cloud"),
     Flow("ai-agents", "cloud", (443, SESSION_STORE_PORT), "endpoints, ElastiCache", "cloud"),
     Flow("ai-agents", "cloud", (POSTGRES_PORT,), "the agent controller's database", "cloud"),
     Flow("ai-data", "cloud", (443,), "API server and endpoints", "cloud"),

@@ -28,6 +28,10 @@ KUBERNETES_VERSIONS: Final = ("1.33", "1.34", "1.35")
 KUBERNETES_VERSION: Final = "1.34"
 
 CHARTS: Final[dict[str, Chart]] = {
+    # renovate: datasource=docker depName=cr.agentgateway.dev/charts/agentgateway
+    "agentgateway": Chart("agentgateway", "oci://cr.agentgateway.dev/charts", "v1.4.1"),
+    # renovate: datasource=docker depName=cr.agentgateway.dev/charts/agentgateway-crds
+    "agentgateway-crds": Chart("agentgateway-crds", "oci://cr.agentgateway.dev/charts", "v1.4.1"),
     # renovate: datasource=helm depName=argo-cd registryUrl=https://argoproj.github.io/argo-helm
     "argo-cd": Chart("argo-cd", "https://argoproj.github.io/argo-helm", "10.1.1"),
     # renovate: datasource=helm depName=aws-load-balancer-controller registryUrl=https://aws.github.io/eks-charts
@@ -94,13 +98,18 @@ CHARTS: Final[dict[str, Chart]] = {
     "valkey": Chart("valkey", "https://valkey.io/valkey-helm/", "0.11.0"),
 }
 
-CrdBundle = Literal["gateway-api", "prometheus-operator"]
+CrdBundle = Literal["gateway-api", "inference-extension", "prometheus-operator"]
 
 CRD_BUNDLES: Final[dict[CrdBundle, ManifestBundle]] = {
     "gateway-api": ManifestBundle(
         "https://github.com/kubernetes-sigs/gateway-api/releases/download/{version}/standard-install.yaml",
         # renovate: datasource=github-releases depName=kubernetes-sigs/gateway-api
         "v1.6.1",
+    ),
+    "inference-extension": ManifestBundle(
+        "https://github.com/kubernetes-sigs/gateway-api-inference-extension/releases/download/{version}/manifests.yaml",
+        # renovate: datasource=github-releases depName=kubernetes-sigs/gateway-api-inference-extension  # noqa: E501 - one line to the bot
+        "v1.6.0",
     ),
     "prometheus-operator": ManifestBundle(
         "https://github.com/prometheus-operator/prometheus-operator/releases/download/{version}/stripped-down-crds.yaml",
@@ -111,6 +120,8 @@ CRD_BUNDLES: Final[dict[CrdBundle, ManifestBundle]] = {
 """Kinds that no single chart owns: several components make objects of them."""
 
 IMAGES: Final[dict[str, str]] = {
+    # renovate: datasource=docker depName=registry.k8s.io/gateway-api-inference-extension/bbr
+    "body-based-router": "registry.k8s.io/gateway-api-inference-extension/bbr:v1.5.0",
     # renovate: datasource=docker depName=docker.io/envoyproxy/envoy
     "envoy": "docker.io/envoyproxy/envoy:v1.40.0",
     # renovate: datasource=docker depName=ghcr.io/ggml-org/llama.cpp

@@ -1,36 +1,94 @@
 """Gateway API objects of a route table: what any conforming gateway controller understands."""
 
+from collections import Counter
+from collections.abc import Callable
 from typing import Any
 
-from inference.routing import MODEL_HEADER, AgentRoute, Backend, ModelRoute, RouteTable
+from inference.routing import (
+    MODEL_HEADER,
+    AgentRoute,
+    Backend,
+    McpRoute,
+    ModelRoute,
+    RouteTable,
+)
 
 GATEWAY_API = "gateway.networking.k8s.io"
+Reference = dict[str, Any]
+Targets = Callable[[ModelRoute, int | None], list[Reference]]
+"""The backendRefs of one rule: of a model, and with the strategy `header` of its n-th backend."""
 
 
 def http_route_spec(
-    routes: RouteTable, *, gateway: str, listener: str | None = None
+    routes: RouteTable, *, gateway: str, targets: Targets | None = None
 ) -> dict[str, Any]:
     """Spec of the HTTPRoute that serves every model of `routes`, in the table's order.
 
-    `latency` and `fallback` need policies beside it: the route itself names their backends.
-    ValueError for more than 16 rules: the Gateway API allows no more in one HTTPRoute.
+    `targets` names an implementation's own backends; by default Services, which know neither
+    `latency` nor `fallback`. ValueError for more than 16 rules: the Gateway API allows no more.
     """
-    parent = {"group": GATEWAY_API, "kind": "Gateway", "name": gateway}
-    if listener:
-        parent["sectionName"] = listener
-    rules = [rule for model in routes.models for rule in model_rules(model)]
-    return {"parentRefs": [parent], "rules": _at_most_sixteen(rules)}
+    rules = [rule for model in routes.models for rule in model_rules(model, targets)]
+    return {"parentRefs": [gateway_ref(gateway)], "rules": _at_most_sixteen(rules)}
 
 
-def agent_route_spec(
-    routes: RouteTable, *, gateway: str, listener: str | None = None
-) -> dict[str, Any]:
+def agent_route_spec(routes: RouteTable, *, gateway: str) -> dict[str, Any]:
     """Spec of the HTTPRoute of the agents: by name like a model, and by path over A2A."""
-    parent = {"group": GATEWAY_API, "kind": "Gateway", "name": gateway}
-    if listener:
-        parent["sectionName"] = listener
     rules = [rule for agent in routes.agents for rule in agent_rules(agent)]
-    return {"parentRefs": [parent], "rules": _at_most_sixteen(rules)}
+    return {"parentRefs": [gateway_ref(gateway)], "rules": _at_most_sixteen(rules)}
+
+
+def grpc_route_spec(routes: RouteTable, *, gateway: str) -> dict[str, Any]:
+    """Spec of the GRPCRoute of the agents that speak A2A over gRPC: by name in the metadata."""
+    rules = [
+        {
+            "name": f"grpc-{object_name(agent.name)}",
+            "matches": [
+                {"headers": [{"type": "Exact", "name": MODEL_HEADER, "value": agent.name}]}
+            ],
+            "backendRefs": [backend_ref(agent.grpc_backend)],
+        }
+        for agent in routes.agents
+        if agent.grpc_backend is not None
+    ]
+    return {"parentRefs": [gateway_ref(gateway)], "rules": _at_most_sixteen(rules)}
+
+
+def server_route_spec(
+    routes: RouteTable,
+    *,
+    gateway: str,
+    target: Callable[[McpRoute], Reference] | None = None,
+) -> dict[str, Any]:
+    """Spec of the HTTPRoute of the MCP servers; without `target` it leads to the Services."""
+    rules = []
+    for server in routes.servers:
+        path = {"type": "PathPrefix", "value": f"/mcp/{server.name}"}
+        rule: dict[str, Any] = {
+            "name": object_name(server.name),
+            "matches": [{"path": path}],
+            "backendRefs": [target(server) if target else backend_ref(server.backend)],
+        }
+        if target is None:
+            changed = {"type": "ReplacePrefixMatch", "replacePrefixMatch": server.path}
+            rule["filters"] = [{"type": "URLRewrite", "urlRewrite": {"path": changed}}]
+        rules.append(rule)
+    return {"parentRefs": [gateway_ref(gateway)], "rules": _at_most_sixteen(rules)}
+
+
+def gateway_ref(name: str) -> Reference:
+    """The Gateway as a parent or as a policy's target."""
+    return {"group": GATEWAY_API, "kind": "Gateway", "name": name}
+
+
+def name_clashes(routes: RouteTable) -> list[str]:
+    """A line for each two models whose names become one Kubernetes name."""
+    made = Counter(object_name(name) for name in routes.names)
+    return [
+        f"the models {' and '.join(repr(n) for n in routes.names if object_name(n) == name)} both "
+        f"become {name!r} as an object's name; rename one of them"
+        for name, count in made.items()
+        if count > 1
+    ]
 
 
 def agent_rules(agent: AgentRoute) -> list[dict[str, Any]]:
@@ -62,19 +120,27 @@ def _at_most_sixteen(rules: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return rules
 
 
-def model_rules(model: ModelRoute) -> list[dict[str, Any]]:
+def model_rules(model: ModelRoute, targets: Targets | None = None) -> list[dict[str, Any]]:
     """The rules of one model; with the strategy `header` one for each backend."""
+    found = targets or _services
     if model.strategy == "header":
-        return [_rule(model, backend.headers, [backend_ref(backend)]) for backend in model.backends]
-    if model.strategy in ("latency", "fallback"):
-        return [_rule(model, {}, [group_ref(model)])]
+        return [
+            _rule(model, backend.headers, found(model, number))
+            for number, backend in enumerate(model.backends)
+        ]
+    return [_rule(model, {}, found(model, None))]
+
+
+def _services(model: ModelRoute, number: int | None) -> list[Reference]:
+    if number is not None:
+        return [backend_ref(model.backends[number])]
+    if len(model.backends) == 1:
+        return [backend_ref(model.backends[0])]
     shares = zip(model.backends, model.weights, strict=True)
-    single = len(model.backends) == 1
-    refs = [backend_ref(each, None if single else weight) for each, weight in shares]
-    return [_rule(model, {}, refs)]
+    return [backend_ref(each, weight) for each, weight in shares]
 
 
-def _rule(model: ModelRoute, headers: dict[str, str], refs: list[dict[str, Any]]) -> dict[str, Any]:
+def _rule(model: ModelRoute, headers: dict[str, str], refs: list[Reference]) -> dict[str, Any]:
     named = {MODEL_HEADER: model.name} | headers
     listed = [{"type": "Exact", "name": key, "value": value} for key, value in named.items()]
     return {
@@ -104,22 +170,24 @@ def object_name(public: str) -> str:
     return letters[:50].strip("-")
 
 
-def group_ref(model: ModelRoute) -> dict[str, Any]:
-    """The gateway's own backend object that holds every backend of `model`."""
-    return {
-        "group": "gateway.kgateway.dev",
-        "kind": "Backend",
-        "name": f"{model.strategy}-{object_name(model.name)}",
-    }
-
-
 def reference_grant_spec(
-    namespace: str, services: list[str], *, from_namespace: Any
+    namespace: str,
+    services: list[str],
+    *,
+    from_namespace: Any,
+    kinds: tuple[str, ...] = ("HTTPRoute",),
+    others: tuple[Reference, ...] = (),
 ) -> dict[str, Any]:
-    """Lets HTTPRoutes of `from_namespace` name these Services of `namespace`, and no others."""
-    if not services:
+    """Lets routes of `from_namespace` name these Services of `namespace`, and no others.
+
+    `others` are further objects that they may name: `group`, `kind`, `name`.
+    """
+    if not services and not others:
         raise ValueError(f"a grant in namespace {namespace!r} without Services would allow all")
+    named = [{"group": "", "kind": "Service", "name": name} for name in sorted(set(services))]
     return {
-        "from": [{"group": GATEWAY_API, "kind": "HTTPRoute", "namespace": from_namespace}],
-        "to": [{"group": "", "kind": "Service", "name": name} for name in sorted(set(services))],
+        "from": [
+            {"group": GATEWAY_API, "kind": kind, "namespace": from_namespace} for kind in kinds
+        ],
+        "to": [*named, *others],
     }

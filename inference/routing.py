@@ -187,7 +187,7 @@ class RouteTable(DataModel):
                 if each.provider not in self.providers
             ]
         if problems:
-            raise ValueError("; ".join(problems))
+            raise ValueError("\n".join(problems))
         return self
 
     @property

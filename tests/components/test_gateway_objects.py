@@ -1,33 +1,34 @@
 """The gateway's Kubernetes objects: accepted by a real API server with the real definitions."""
 
 import copy
+import hashlib
+import json
 from typing import Any
 
 import pytest
 
-from components import envoy_gateway, kgateway_objects, model_route
+from components import (
+    agentgateway_objects,
+    agentgateway_routes,
+    envoy_gateway,
+    kgateway_model_header,
+    kgateway_objects,
+    model_route,
+)
 from components.envoy_bootstrap import bootstrap, render
 from components.gateway import Gateway
-from components.gateway_config import GatewayConfig, JwtConfig, RateLimitConfig
-from inference.routing import AgentRoute, Backend, ModelRoute, RouteTable
+from components.gateway_config import GatewayConfig, JwtConfig, TlsConfig
+from components.ratelimit_config import LimitsConfig
+from inference.default_routes import DEFAULT_MODELS
+from inference.provider import HostedModel, Provider
+from inference.routing import AgentRoute, Backend, McpRoute, ModelRoute, RouteTable
 from local.kube import ApiError
 from tests.components.pod_check import admit_pod
 from tests.harness.api_server import ApiServer
 from tests.harness.recording import record
 
 ARCHITECTURE = RouteTable(
-    models=(
-        ModelRoute(
-            name="gpt-4",
-            backends=(
-                Backend(service="vllm-gpt4-primary", weight=80),
-                Backend(service="vllm-gpt4-canary", weight=20),
-            ),
-        ),
-        ModelRoute(name="claude-3", backends=(Backend(service="vllm-claude3"),)),
-        ModelRoute(name="mixtral-8x7b", backends=(Backend(service="tgi-mixtral", port=8080),)),
-    ),
-    agents=(AgentRoute(name="customer-support-agent"),),
+    models=DEFAULT_MODELS, agents=(AgentRoute(name="customer-support-agent"),)
 )
 EVERYTHING = RouteTable(
     models=(
@@ -63,17 +64,72 @@ EVERYTHING = RouteTable(
 )
 JWT = JwtConfig(issuer="https://idp.example.com", audience="agents")
 REMOTE = JWT.model_copy(update={"jwks_url": "https://idp.example.com/keys"})
+LIMITS = LimitsConfig.model_validate(
+    {"rules": [{"per": "minute", "requests": 60}, {"per": "day", "requests": 9, "model": "gpt-4"}]}
+)
+BUDGET = LimitsConfig.model_validate(
+    {"rules": [{"per": "month", "tokens": 10_000_000, "tenant": "demo"}], "onFailure": "open"}
+)
+TLS = TlsConfig(issuer="public-ca", host_names=("ai.example.com",))
+ACM = TlsConfig(certificate_arn="arn:aws:acm:us-west-2:111122223333:certificate/abc")
 CONFIGS: dict[str, tuple[GatewayConfig, dict[str, Any]]] = {
-    "keys of the issuer": (GatewayConfig(variant="kgateway", jwt=REMOTE), {}),
+    "keys of the issuer": (GatewayConfig(variant="kgateway", jwt=REMOTE, tls=ACM), {}),
     "keys given": (GatewayConfig(variant="kgateway", jwt=JWT, public=True), {"jwks": "{}"}),
     "API keys": (GatewayConfig(variant="kgateway", rate_limit=None), {"api_key_secret": "keys"}),
+    "both, limits, TLS": (
+        GatewayConfig(variant="kgateway", jwt=REMOTE, limits=LIMITS, tls=TLS),
+        {"api_key_secret": "keys"},
+    ),
 }
+AGENTGATEWAYS: dict[str, tuple[GatewayConfig, dict[str, Any]]] = {
+    "tokens": (GatewayConfig(variant="agentgateway", jwt=REMOTE, tls=ACM), {}),
+    "API keys": (GatewayConfig(variant="agentgateway", rate_limit=None), {"api_keys": True}),
+    "both, budget, TLS": (
+        GatewayConfig(variant="agentgateway", jwt=JWT, limits=BUDGET, tls=TLS),
+        {"api_keys": True, "jwks": '{"keys": []}'},
+    ),
+}
+WITH_MORE = RouteTable(
+    models=(
+        *EVERYTHING.models,
+        ModelRoute(
+            name="pooled",
+            strategy="latency",
+            backends=(Backend(service="pool-a", picker="picker"), Backend(service="pool-b")),
+            fallbacks=("gpt-4",),
+            hosted=(HostedModel(provider="bedrock", model="openai.gpt-oss-120b-1:0"),),
+        ),
+        ModelRoute(
+            name="covered",
+            backends=(Backend(service="a", weight=50), Backend(service="b", weight=50)),
+            hosted=(
+                HostedModel(provider="openai", model="gpt-5"),
+                HostedModel(provider="plain", model="m"),
+            ),
+        ),
+    ),
+    agents=(
+        *EVERYTHING.agents[:1],
+        AgentRoute(name="typed", namespace="tenant-a", grpc_port=9000, tenants=("tenant-a",)),
+    ),
+    servers=(McpRoute(name="weather"), McpRoute(name="closed", tenants=("tenant-a",))),
+    providers={
+        "bedrock": Provider(kind="bedrock", region="us-west-2"),
+        "openai": Provider(host="api.example.com", key="openai-key"),
+        "plain": Provider(host="models.example.com", port=8000, tls=False),
+    },
+)
 
 
 def _kgateway(config: GatewayConfig, routes: RouteTable, **given: Any) -> dict[str, Any]:
-    return kgateway_objects.manifests(
-        config, namespace="ai-gateway", **given
-    ) | model_route.manifests(routes, gateway="ai-gateway", namespace="ai-gateway")
+    return kgateway_objects.manifests(config, routes, namespace="ai-gateway", **given)
+
+
+def _agentgateway(config: GatewayConfig, routes: RouteTable, **given: Any) -> dict[str, Any]:
+    objects = agentgateway_objects.manifests(config, namespace="ai-gateway", **given)
+    return objects | agentgateway_routes.manifests(
+        routes, gateway="ai-gateway", namespace="ai-gateway"
+    )
 
 
 def _envoy(config: GatewayConfig) -> dict[str, Any]:
@@ -81,6 +137,20 @@ def _envoy(config: GatewayConfig) -> dict[str, Any]:
     return envoy_gateway.manifests(
         config, namespace="ai-gateway", bootstrap=text, digest="0123456789abcdef"
     )
+
+
+def _found(route: dict[str, Any]) -> list[Any]:
+    return [
+        (
+            [(m["path"]["type"], m["path"]["value"]) for m in rule["matches"]],
+            [(h["name"], h["value"]) for h in rule["matches"][0]["headers"]],
+            [(ref["name"], ref.get("port"), ref.get("weight")) for ref in rule["backendRefs"]],
+        )
+        for rule in route["spec"]["rules"]
+    ]
+
+
+CHAT = [("PathPrefix", "/v1/chat/completions")]
 
 
 @pytest.mark.unit
@@ -91,24 +161,55 @@ def test_the_route_is_the_architectures() -> None:
         "ai-gateway",
     )
     assert [parent["name"] for parent in route["spec"]["parentRefs"]] == ["ai-gateway"]
-    found = [
+    assert _found(route) == [
         (
-            [(m["path"]["type"], m["path"]["value"]) for m in rule["matches"]],
-            [(h["name"], h["value"]) for h in rule["matches"][0]["headers"]],
-            [(ref["name"], ref["port"], ref.get("weight")) for ref in rule["backendRefs"]],
-        )
-        for rule in route["spec"]["rules"]
-    ]
-    chat = [("PathPrefix", "/v1/chat/completions")]
-    assert found == [
-        (
-            chat,
+            CHAT,
             [("x-model-id", "gpt-4")],
             [("vllm-gpt4-primary", 8000, 80), ("vllm-gpt4-canary", 8000, 20)],
         ),
-        (chat, [("x-model-id", "claude-3")], [("vllm-claude3", 8000, None)]),
-        (chat, [("x-model-id", "mixtral-8x7b")], [("tgi-mixtral", 8080, None)]),
+        (CHAT, [("x-model-id", "claude-3")], [("vllm-claude3", 8000, None)]),
+        (CHAT, [("x-model-id", "mixtral-8x7b")], [("tgi-mixtral", 8080, None)]),
     ]
+
+
+@pytest.mark.unit
+def test_agentgateway_gets_the_same_routes_to_backends_of_its_own() -> None:
+    objects = _agentgateway(AGENTGATEWAYS["API keys"][0], ARCHITECTURE, api_keys=True)
+    route = objects["route"]
+    assert route["metadata"]["name"] == "inference-routing"
+    assert _found(route)[:2] == [
+        (CHAT, [("x-model-id", "gpt-4")], [("gpt-4-0", None, 80), ("gpt-4-1", None, 20)]),
+        (CHAT, [("x-model-id", "claude-3")], [("claude-3", None, None)]),
+    ]
+    groups = objects["backend-gpt-4-1"]["spec"]["ai"]["groups"]
+    (provider,) = groups[0]["providers"]
+    host = "vllm-gpt4-canary.ai-inference.svc.cluster.local"
+    assert (provider["host"], provider["port"], len(groups)) == (host, 8000, 1)
+
+
+@pytest.mark.unit
+def test_agentgateways_groups_are_asked_in_the_order_of_the_route() -> None:
+    objects = _agentgateway(AGENTGATEWAYS["API keys"][0], WITH_MORE, api_keys=True)
+
+    def order(name: str) -> list[list[str]]:
+        groups = objects[f"backend-{name}"]["spec"]["ai"]["groups"]
+        return [[provider["name"] for provider in group["providers"]] for group in groups]
+
+    gpt4 = [["vllm-gpt4-primary.ai-inference"], ["vllm-gpt4-canary.ai-inference"]]
+    assert order("ordered") == [["o1.ai-inference"], ["o2.ai-inference"], *gpt4]
+    assert order("pooled") == [
+        ["pool-a.ai-inference", "pool-b.ai-inference"],
+        *gpt4,
+        ["hosted.bedrock.openai-gpt-oss-120b-1-0"],
+    ]
+    assert order("covered-1")[:2] == [["b.ai-inference"], ["a.ai-inference"]]
+    assert order("chosen-0") == [["c1.ai-inference"]]
+    pool = objects["pool-ai-inference-pool-a"]
+    assert pool["metadata"]["namespace"] == "ai-inference"
+    assert objects["backend-pooled"]["metadata"]["namespace"] == "ai-inference"
+    assert "AgentgatewayBackend" in {
+        each["kind"] for each in objects["grant-ai-inference"]["spec"]["to"]
+    }
 
 
 @pytest.mark.api_server
@@ -117,9 +218,22 @@ def test_the_route_is_the_architectures() -> None:
 def test_the_api_server_accepts_every_object_of_kgateway(
     api_server: ApiServer, name: str, routes: RouteTable
 ) -> None:
-    api_server.load_crds("gateway-api", "kgateway")
+    api_server.load_crds("gateway-api", "kgateway", "cert-manager")
     config, given = CONFIGS[name]
-    for manifest in _kgateway(config, routes, **given).values():
+    more = RouteTable(models=routes.models, agents=WITH_MORE.agents, servers=WITH_MORE.servers)
+    for manifest in _kgateway(config, more, **given).values():
+        api_server.dry_run(manifest)
+
+
+@pytest.mark.api_server
+@pytest.mark.parametrize("name", AGENTGATEWAYS)
+@pytest.mark.parametrize("routes", [ARCHITECTURE, WITH_MORE], ids=["architecture", "everything"])
+def test_the_api_server_accepts_every_object_of_agentgateway(
+    api_server: ApiServer, name: str, routes: RouteTable
+) -> None:
+    api_server.load_crds("gateway-api", "agentgateway", "inference-extension", "cert-manager")
+    config, given = AGENTGATEWAYS[name]
+    for manifest in _agentgateway(config, routes, **given).values():
         api_server.dry_run(manifest)
 
 
@@ -149,13 +263,54 @@ def test_the_api_server_refuses_what_the_definitions_do_not_know(
 
 
 @pytest.mark.api_server
+@pytest.mark.parametrize("tls", [None, TLS, ACM], ids=["plain", "cert-manager", "ACM"])
 def test_the_api_server_accepts_the_plain_envoy_under_the_level_restricted(
-    api_server: ApiServer,
+    api_server: ApiServer, tls: TlsConfig | None
 ) -> None:
-    objects = _envoy(GatewayConfig(variant="envoy"))
+    api_server.load_crds("cert-manager")
+    objects = _envoy(GatewayConfig(variant="envoy", tls=tls))
     for manifest in objects.values():
         api_server.dry_run(manifest)
     admit_pod(api_server, objects["deployment"], level="restricted")
+    admit_pod(
+        api_server,
+        {
+            "metadata": {"name": "router"},
+            "spec": kgateway_model_header.deployment_spec(2),
+        },
+        level="restricted",
+    )
+
+
+@pytest.mark.unit
+def test_with_tls_only_the_encrypted_port_leaves_the_cluster() -> None:
+    for tls, target in ((TLS, "https"), (ACM, "http")):
+        objects = _envoy(GatewayConfig(variant="envoy", tls=tls))
+        assert "type" not in objects["service"]["spec"]
+        outside = objects["tls"]["spec"]
+        ports = [(port["port"], port["targetPort"]) for port in outside["ports"]]
+        assert (outside["type"], ports) == ("LoadBalancer", [(443, target)])
+    annotations = objects["tls"]["metadata"]["annotations"]
+    assert ACM.certificate_arn in annotations.values()
+
+
+@pytest.mark.unit
+def test_kgateway_takes_keys_and_tokens_each_by_a_route_of_its_own() -> None:
+    config, given = CONFIGS["both, limits, TLS"]
+    objects = _kgateway(config, ARCHITECTURE, **given)
+    names = {it["metadata"]["name"] for it in objects.values() if it["kind"] == "HTTPRoute"}
+    assert {"inference-routing", "inference-routing-tokens"} <= names
+    for what, field in (("keys-policy", "apiKeyAuth"), ("tokens-policy", "jwtAuth")):
+        policy = objects[what]["spec"]
+        assert field in policy
+        targets = {each["name"] for each in policy["targetRefs"]}
+        assert targets == {
+            name for name in names if name.endswith("-tokens") == (field == "jwtAuth")
+        }
+    assert not {"apiKeyAuth", "jwtAuth"} & objects["policy"]["spec"].keys()
+    for rule in objects["route-tokens"]["spec"]["rules"]:
+        for match in rule["matches"]:
+            assert match["headers"][-1]["name"] == "authorization"
 
 
 @pytest.mark.unit
@@ -171,38 +326,14 @@ def test_the_envoy_pod_rolls_out_with_its_configuration() -> None:
     [
         (GatewayConfig(variant="kgateway", jwt=JWT), {}, "needs its keys once"),
         (GatewayConfig(variant="kgateway", jwt=REMOTE), {"jwks": "{}"}, "needs its keys once"),
-        (
-            GatewayConfig(variant="kgateway", jwt=REMOTE),
-            {"api_key_secret": "keys"},
-            "never for one of them",
-        ),
         (GatewayConfig(variant="kgateway"), {}, "nobody could call it"),
-        (
-            GatewayConfig(
-                variant="kgateway", jwt=REMOTE, rate_limit=RateLimitConfig(tenants={"a": 1})
-            ),
-            {},
-            "counts all tenants together",
-        ),
     ],
 )
-def test_what_kgateway_can_not_do_is_refused_with_the_reason(
+def test_a_gateway_without_a_way_in_is_refused(
     config: GatewayConfig, given: dict[str, Any], says: str
 ) -> None:
     with pytest.raises(ValueError, match=says):
-        kgateway_objects.manifests(config, namespace="ai-gateway", **given)
-
-
-@pytest.mark.unit
-def test_kgateway_refuses_fallbacks_of_a_weighted_model() -> None:
-    routes = RouteTable(
-        models=(
-            ModelRoute(name="a", backends=(Backend(service="a"),), fallbacks=("b",)),
-            ModelRoute(name="b", backends=(Backend(service="b"),)),
-        )
-    )
-    with pytest.raises(ValueError, match="fallbacks need strategy 'fallback'"):
-        model_route.manifests(routes, gateway="ai-gateway", namespace="ai-gateway")
+        _kgateway(config, ARCHITECTURE, **given)
 
 
 @pytest.mark.unit
@@ -211,6 +342,17 @@ def test_a_grant_opens_only_the_services_of_the_routes() -> None:
     grant = found["grant-tenant-a"]
     assert grant["metadata"]["namespace"] == "tenant-a"
     assert grant["spec"]["to"] == [{"group": "", "kind": "Service", "name": "secret-agent"}]
+
+
+@pytest.mark.unit
+def test_agentgateway_gets_hashes_of_keys_alone() -> None:
+    entries = agentgateway_objects.key_entries({"demo": "sk-demo"})
+    assert "sk-demo" not in str(entries)
+    digest = hashlib.sha256(b"sk-demo").hexdigest()
+    assert json.loads(entries["demo"]) == {
+        "keyHash": f"sha256:{digest}",
+        "metadata": {"tenant": "demo"},
+    }
 
 
 @pytest.mark.unit
@@ -247,5 +389,6 @@ def test_the_controller_comes_before_the_gateway() -> None:
         "gateway-route",
         "gateway-agents",
         "gateway-model-list-route",
+        "gateway-unnamed-route",
     ]
     assert made.values["url"] == "http://ai-gateway.ai-gateway.svc.cluster.local:80"

@@ -56,7 +56,7 @@ def test_names_resolve_everywhere(name: str) -> None:
     ("source", "target", "port"),
     [
         (Place("default"), Place("ai-data"), 6379),
-        (Place("ai-gateway"), Place("ai-data"), 6379),
+        (Place("ai-gateway"), Place("ai-data"), 19530),
         (Place("ai-inference"), Place("ai-data"), 19530),
         (Place("ai-inference"), Place("ai-agents"), 8080),
         (Place("default"), Place("ai-inference"), 8000),

@@ -70,7 +70,7 @@ class RateLimits:
 def counted(store: Workload, group: str, tenant: str) -> int:
     """What the store holds for one tenant in one group of rules."""
     with redis.Redis(port=store.port, password=PASSWORD, decode_responses=True) as client:
-        keys = client.keys(f"*limit_{group}_tenant_{tenant}_*")
+        keys = client.keys(f"*limit_{group}_x-tenant-id_{tenant}_*")
         return sum(int(client.get(key) or 0) for key in keys)
 
 
