@@ -140,6 +140,13 @@ def run_to_end(
     return Finished(code, "\n".join(kept))
 
 
+def ended(name: str, code: int, log: Path) -> str:
+    """One line on why a program ended that should run on, with the way out where it is known."""
+    if "no space left on device" in log_tail(log, lines=100, limit=8192):
+        return f"{name}: the disk of {log.parent} is full: make room and run `make up` again"
+    return f"{name} ended with code {code}: {log_tail(log)} (whole log: {log})"
+
+
 def log_tail(log: Path, *, lines: int = 3, limit: int = 400) -> str:
     """The end of a log as one line, for an error message; empty when there is none."""
     try:

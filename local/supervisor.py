@@ -21,7 +21,7 @@ from pathlib import Path
 from local.control_plane import ControlPlane, ProcessSpec
 from local.control_plane.slots import Slot, lease
 from local.paths import CHECKOUT, Cache, State
-from local.process import log_tail, spawn, stop
+from local.process import ended, spawn, stop
 from local.report import UserError
 from local.toolchain import CONTROL_PLANE_TOOLS, cached
 
@@ -140,10 +140,7 @@ class Supervisor:
         process = self.running[spec.name]
         while not self.stopping and not spec.ready():
             if process.poll() is not None:
-                raise UserError(
-                    f"{spec.name} ended with code {process.returncode}: {log_tail(spec.log)} "
-                    f"(whole log: {spec.log})"
-                )
+                raise UserError(ended(spec.name, process.returncode, spec.log))
             if time.monotonic() > deadline:
                 raise UserError(
                     f"{spec.name} was not ready in {READY_SECONDS:.0f} s (its log: {spec.log})"

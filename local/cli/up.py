@@ -18,11 +18,14 @@ from local.engine import EngineResult
 from local.kube import KubeClient
 from local.paths import Cache, State
 from local.report import Progress
-from local.toolchain import PLATFORM_TOOLS, ensure
+from local.toolchain import PLATFORM_TOOLS, disk, ensure
 
 QUESTION = "How do I restart the Nordlys Home?"
 # what the local stack's objects need beside Kubernetes' own kinds
 GATEWAY = "ai-gateway/ai-gateway"
+STATE_MIB = 300
+"""etcd takes 128 MiB of it at once for its log of changes."""
+STATE_ELSEWHERE = "name another folder in AGENTIC_STATE_DIR"
 CRDS = ("gateway-api", "prometheus-operator")
 
 
@@ -57,6 +60,7 @@ def _start_and_deploy(
     try:
         if fresh:
             platform.stop(state)
+            disk.require_free({state.root: STATE_MIB}, "the platform's state", STATE_ELSEWHERE)
             with progress.step("control plane") as step:
                 running = platform.start(state)
                 step.outcome = f"etcd, API server, controllers, node on {running.node_ip}"

@@ -7,9 +7,12 @@ from pathlib import Path
 from local.report import UserError
 
 MIB = 1024 * 1024
+CACHES_ELSEWHERE = "set XDG_CACHE_HOME, GOCACHE and GOMODCACHE to a larger disk"
 
 
-def require_free(needs_mib: Mapping[Path, int], purpose: str) -> None:
+def require_free(
+    needs_mib: Mapping[Path, int], purpose: str, way_out: str = CACHES_ELSEWHERE
+) -> None:
     """`needs_mib`: folder → room it will take; folders on one disk are added up.
 
     Raises UserError with what is needed, what is free and where.
@@ -28,7 +31,7 @@ def require_free(needs_mib: Mapping[Path, int], purpose: str) -> None:
         if free < mib:
             lines.append(
                 f"{purpose} needs about {mib} MiB on the disk of {example[device]}, {free} MiB are "
-                "free: make room, or set XDG_CACHE_HOME, GOCACHE and GOMODCACHE to a larger disk"
+                f"free: make room, or {way_out}"
             )
     if lines:
         raise UserError(*lines)
