@@ -21,7 +21,8 @@ CARD_PATH = "/.well-known/agent-card.json"
 DIGEST_ANNOTATION = "agentic.dev/config-digest"
 COMMAND = "python"
 ARGS = ("-m", "agent_runtime", "run", f"{CONFIG_FOLDER}/agent.yaml")
-RESERVED_FOLDERS = ("gateway", "session-store", "traces")
+CA_FOLDERS = ("session-store-ca", "vector-store-ca")
+RESERVED_FOLDERS = ("gateway", "session-store", "vector-store", "traces", *CA_FOLDERS)
 
 
 class AgentServiceConfig(ConfigModel):
@@ -67,6 +68,12 @@ class Surroundings:
     """Default: the document's."""
     session_store_port: int | None = None
     session_store_tls: bool = False
+    session_store_ca_secret: str | None = None
+    """Secret with key `ca.crt`, where the store's certificate is signed by a CA of its own."""
+    vector_store_token_secret: str | None = None
+    """Secret with key `token` (`user:password`), where the store asks for a password."""
+    vector_store_ca_secret: str | None = None
+    """Secret with key `ca.crt`, where the store speaks TLS."""
     traces_url: Any = None
     traces_headers_secret: Any = None
     """Secret with key `headers`."""
@@ -138,6 +145,12 @@ def env(
         "AGENT_SECRETS_DIR": SECRETS_FOLDER,
         "AGENT_ALLOWED_HOSTS": ",".join(config.allowed_hosts),
     }
+    if around.session_store_ca_secret is not None:
+        values["AGENT_REDIS_CA_FILE"] = f"{SECRETS_FOLDER}/session-store-ca/ca.crt"
+    if around.vector_store_token_secret is not None:
+        values["AGENT_MILVUS_TOKEN_FILE"] = f"{SECRETS_FOLDER}/vector-store/token"
+    if around.vector_store_ca_secret is not None:
+        values["AGENT_MILVUS_CA_FILE"] = f"{SECRETS_FOLDER}/vector-store-ca/ca.crt"
     if around.traces_headers_secret is not None:
         values["AGENT_OTLP_HEADERS_FILE"] = f"{SECRETS_FOLDER}/traces/headers"
     if config.auth == "jwt":
@@ -162,12 +175,15 @@ def volumes(
     ValueError for a tool's Secret whose name is that of a folder of the platform.
     """
     name = agent.metadata.name
-    folders: dict[str, Any] = {
+    given: dict[str, Any] = {
         "gateway": around.gateway_key_secret,
         "session-store": around.session_store_secret,
+        "session-store-ca": around.session_store_ca_secret,
+        "vector-store": around.vector_store_token_secret,
+        "vector-store-ca": around.vector_store_ca_secret,
+        "traces": around.traces_headers_secret,
     }
-    if around.traces_headers_secret is not None:
-        folders["traces"] = around.traces_headers_secret
+    folders = {folder: secret for folder, secret in given.items() if secret is not None}
     for secret in dict.fromkeys(key.name for key in secret_keys(resolve_tools(agent, tools))):
         if secret in RESERVED_FOLDERS:
             raise ValueError(
@@ -185,7 +201,11 @@ def volumes(
     ]
     for number, (folder, secret) in enumerate(folders.items()):
         volume = f"secret-{number}"
-        found.append({"name": volume, "secret": {"secretName": secret, "defaultMode": 0o440}})
+        source = {"secretName": secret, "defaultMode": 0o440}
+        if folder in CA_FOLDERS:
+            # the Secret of a certificate also holds a private key, which is nothing to an agent
+            source["items"] = [{"key": "ca.crt", "path": "ca.crt"}]
+        found.append({"name": volume, "secret": source})
         mounts.append({"name": volume, "mountPath": f"{SECRETS_FOLDER}/{folder}", "readOnly": True})
     return found, mounts
 

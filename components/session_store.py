@@ -21,6 +21,8 @@ from components.ordering import after
 from components.resource_quota import Quantity
 
 SERVICE = "redis-master"
+CLIENT_SECRET = f"{SERVICE}-client-tls"
+CLIENT_NAMESPACE = "ai-agents"
 PORT = 6379
 PASSWORD_KEY = "password"  # noqa: S105 # the name of a Secret's key
 PASSWORD_DIRECTORY = "/var/run/session-store"  # noqa: S105 # a mount path
@@ -111,6 +113,7 @@ def valkey_chart_values(config: ChartSessionStoreConfig, *, password_secret: Any
             "requests": {"cpu": config.cpu, "memory": config.memory},
             "limits": {"memory": config.memory},
         },
+        "priorityClassName": "agentic-data",
         "podDisruptionBudget": {"enabled": True, "maxUnavailable": 1},
         "metrics": {"enabled": True, "serviceMonitor": {"enabled": config.service_monitor}},
         "readinessProbe": {"enabled": True},
@@ -154,6 +157,21 @@ def certificate_manifest(issuer: str, *, namespace: Any) -> dict[str, Any]:
     }
 
 
+def client_certificate_manifest(issuer: str) -> dict[str, Any]:
+    """A certificate in ai-agents whose Secret brings clients the `ca.crt` that they check with."""
+    return {
+        "apiVersion": "cert-manager.io/v1",
+        "kind": "Certificate",
+        "metadata": metadata(CLIENT_SECRET, component="data", namespace=CLIENT_NAMESPACE),
+        "spec": {
+            "secretName": CLIENT_SECRET,
+            "issuerRef": {"group": "cert-manager.io", "kind": "ClusterIssuer", "name": issuer},
+            "dnsNames": ["session-store-client.ai-agents"],
+            "privateKey": {"algorithm": "ECDSA", "size": 256, "rotationPolicy": "Always"},
+        },
+    }
+
+
 class SessionStore(ComponentResource):
     """A Valkey-compatible store that never evicts; clients authenticate with one password."""
 
@@ -162,6 +180,8 @@ class SessionStore(ComponentResource):
     port: int
     tls: bool
     """Whether clients must speak TLS."""
+    ca_secret: str | None
+    """Secret with the key `ca.crt` that clients in ai-agents need; None: plain, or a public CA."""
 
     def __init__(
         self,
@@ -184,10 +204,12 @@ class SessionStore(ComponentResource):
         super().__init__("agentic:data:SessionStore", name, None, opts)
         self.port = PORT
         self.tls = False
+        self.ca_secret = None
         if isinstance(config, EmbeddedSessionStoreConfig):
             self.host = self._embedded(name, config, namespace, password_secret)
         elif isinstance(config, ChartSessionStoreConfig):
             self.tls = config.tls_issuer is not None
+            self.ca_secret = CLIENT_SECRET if self.tls else None
             self.host = self._chart(name, config, namespace, password_secret)
         else:
             self.tls = True
@@ -232,6 +254,8 @@ class SessionStore(ComponentResource):
         if config.tls_issuer is not None:
             certificate = certificate_manifest(config.tls_issuer, namespace=namespace)
             needs.append(kubernetes_object(name, certificate, opts=own))
+            client = client_certificate_manifest(config.tls_issuer)
+            kubernetes_object(f"{name}-client", client, opts=own)
         chart = HelmChart(
             name,
             chart="valkey",

@@ -9,6 +9,7 @@ from infra.foundation_rules import FOUNDATION_RULES
 from infra.quota_rules import QUOTA_RULES
 from infra.secret_rules import SECRET_RULES
 from infra.serving_rules import SERVING_RULES
+from infra.store_rules import STORE_RULES
 
 if TYPE_CHECKING:
     from infra.config import PlatformConfig
@@ -91,6 +92,7 @@ RULES = (
     _operators,
     _stores,
     _gateway,
+    *STORE_RULES,
     *SECRET_RULES,
     *QUOTA_RULES,
 )

@@ -66,7 +66,7 @@ def traces(config: PlatformConfig, foundation: Foundation, namespaces: Namespace
         namespace=namespace,
         bucket=bucket.name if bucket else None,
         region=foundation.region,
-        opts=foundation.in_cluster,
+        opts=foundation.on_nodes,
     )
 
 
@@ -134,5 +134,6 @@ def collections(
         namespace=namespaces["ai-agents"],
         image=foundation.images.reference(config.agent_service.image),
         vector_store_url=vectors.url,
+        ca_secret=vectors.ca_secret,
         opts=foundation.in_cluster,
     )

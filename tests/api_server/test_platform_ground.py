@@ -6,7 +6,12 @@ from typing import Any
 import pytest
 
 from components.access_control import AccessControlConfig, access_control_manifests
-from components.collection_bootstrap import CollectionBootstrapConfig, collection_job_manifest
+from components.collection_bootstrap import (
+    CollectionBootstrapConfig,
+    VectorStoreUser,
+    bootstrap_job_manifest,
+    plan_manifest,
+)
 from components.dashboard import DASHBOARDS, dashboard_manifest
 from components.embedded_process import claim_manifest, deployment_manifest, service_manifest
 from components.metrics import (
@@ -26,10 +31,12 @@ from components.secret_store import (
     secret_manifest,
     secret_store_manifest,
 )
-from components.session_store import certificate_manifest
+from components.session_store import certificate_manifest, client_certificate_manifest
 from components.tenant import TenantConfig, tenant_manifests, tenant_namespace_manifest
 from components.tracing import LANGFUSE_SECRETS
 from components.traffic import PLATFORM, TrafficConfig
+from components.vector_store import certificate_manifests
+from components.vector_store_backup import VectorStoreBackupConfig, backup_manifests
 from local.kube import ApiError
 from tests.components.test_embedded_process import PROCESSES
 from tests.harness.api_server import ApiServer
@@ -43,6 +50,9 @@ ACCESS = AccessControlConfig(
     operator_secrets=("agent-token",),
 )
 CLOUD = TrafficConfig(cloud_cidr="10.20.0.0/16", mesh=True)
+SECURED_PLAN = CollectionBootstrapConfig(
+    auth_secret="milvus-auth", users={"agents": VectorStoreUser()}, databases={"tenant_a": ()}
+)
 VALUES = {source: "x" for entry in PLATFORM_SECRETS for source in entry.keys.values()}
 
 
@@ -61,13 +71,23 @@ def core_manifests() -> Iterator[dict[str, Any]]:
         yield claim_manifest(process, namespace=namespace)
         yield deployment_manifest(process, namespace=namespace, annotations={"a": "b"})
         yield service_manifest(process, namespace=namespace)
-    yield collection_job_manifest(
-        CollectionBootstrapConfig(),
-        "agent_knowledge",
-        namespace="ai-agents",
-        image="registry.example.com/agent-runtime:1",
-        vector_store_url="http://milvus.ai-data.svc.cluster.local:19530",
-    )
+    for plan in (CollectionBootstrapConfig(), SECURED_PLAN):
+        yield plan_manifest(plan, namespace="ai-agents")
+        yield bootstrap_job_manifest(
+            plan,
+            namespace="ai-agents",
+            image="registry.example.com/agent-runtime:1",
+            vector_store_url="https://milvus.ai-data.svc.cluster.local:19530",
+            ca_secret="milvus-client-tls" if plan.auth_secret else None,
+        )
+    for secured in (False, True):
+        yield from backup_manifests(
+            VectorStoreBackupConfig(),
+            namespace="ai-data",
+            settings="milvus: {}",
+            tls=secured,
+            authentication=secured,
+        )
     yield prometheus_service_manifest(namespace="observability")
     yield from (dashboard_manifest(each, namespace="observability") for each in DASHBOARDS)
     yield tenant_namespace_manifest("tenant-a", TENANT)
@@ -146,6 +166,9 @@ def test_external_secrets_fit_their_schemas(ground: ApiServer) -> None:
 def test_the_stores_certificate_fits_its_schema(ground: ApiServer) -> None:
     ground.load_crds("cert-manager")
     ground.dry_run(certificate_manifest("internal", namespace="ai-data"))
+    ground.dry_run(client_certificate_manifest("internal"))
+    for certificate in certificate_manifests("internal", namespace="ai-data"):
+        ground.dry_run(certificate)
 
 
 @pytest.mark.parametrize("process", PROCESSES.values(), ids=PROCESSES.keys())

@@ -62,6 +62,7 @@ def test_the_chart_never_evicts_and_reads_its_password_from_the_secret() -> None
     assert values["auth"]["usersExistingSecret"] == "session-store-auth"
     assert values["auth"]["aclUsers"]["default"]["passwordKey"] == "password"
     assert values["fullnameOverride"] == "redis-master"
+    assert values["priorityClassName"] == "agentic-data"
     assert "tls" not in values
 
 
@@ -104,3 +105,22 @@ def test_an_unknown_variant_names_the_known_ones() -> None:
     adapter = TypeAdapter(SessionStoreConfig)
     with pytest.raises(ValidationError, match=r"embedded.*chart.*elasticache"):
         adapter.validate_python({"variant": "memcached"})
+
+
+def test_clients_of_a_store_with_tls_get_its_ca() -> None:
+    def build() -> dict[str, object]:
+        store = SessionStore(
+            "session-store",
+            config=ChartSessionStoreConfig(tls_issuer="internal"),
+            namespace="ai-data",
+            password_secret="session-store-auth",
+        )
+        return {"ca": store.ca_secret, "tls": store.tls}
+
+    recording = record(build)
+    assert recording.values == {"ca": "redis-master-client-tls", "tls": True}
+    made = {
+        each.inputs["metadata"]["name"]: each.inputs["metadata"]["namespace"]
+        for each in recording.of_type("Certificate")
+    }
+    assert made == {"redis-master-tls": "ai-data", "redis-master-client-tls": "ai-agents"}

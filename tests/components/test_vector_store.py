@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+import yaml
 from pulumi import Output
 
 from components.vector_store import (
@@ -10,6 +11,7 @@ from components.vector_store import (
     EmbeddedVectorStoreConfig,
     VectorStore,
 )
+from components.vector_store_backup import VectorStoreBackupConfig
 from tests.harness.recording import Recording, record
 
 pytestmark = pytest.mark.unit
@@ -78,3 +80,66 @@ def test_the_chart_without_a_bucket_is_refused() -> None:
                 ).url
             }
         )
+
+
+def test_password_and_tls_are_switched_on_by_data() -> None:
+    config = ChartVectorStoreConfig(authentication=True, tls_issuer="internal")
+
+    def build() -> dict[str, Any]:
+        store = VectorStore(
+            "vector-store",
+            config=config,
+            namespace="ai-data",
+            bucket=Output.from_input("vectors-1234"),
+            region="eu-west-1",
+        )
+        return {"url": store.url, "ca": store.ca_secret, "token": store.token_secret}
+
+    recording = record(build)
+    assert recording.values == {
+        "url": "https://milvus.ai-data.svc.cluster.local:19530",
+        "ca": "milvus-client-tls",
+        "token": "milvus-token",
+    }
+    values = values_of(recording)
+    settings = yaml.safe_load(values["extraConfigFiles"]["user.yaml"])
+    assert settings["common"]["security"] == {"authorizationEnabled": True, "tlsMode": 1}
+    assert settings["tls"]["serverPemPath"] == "/etc/milvus/certs/tls.crt"
+    assert values["volumes"][0]["secret"]["secretName"] == "milvus-tls"
+    certificates = {
+        each.inputs["metadata"]["name"]: each for each in recording.of_type("Certificate")
+    }
+    assert certificates["milvus-tls"].inputs["metadata"]["namespace"] == "ai-data"
+    assert certificates["milvus-client-tls"].inputs["metadata"]["namespace"] == "ai-agents"
+
+
+def test_without_password_and_tls_the_chart_keeps_its_own_settings() -> None:
+    values = values_of(build_chart(ChartVectorStoreConfig()))
+    assert "extraConfigFiles" not in values
+
+
+def test_every_role_has_resources() -> None:
+    values = values_of(build_chart(ChartVectorStoreConfig()))
+    for role in ("proxy", "queryNode", "dataNode", "streamingNode", "mixCoordinator"):
+        assert values[role]["resources"]["limits"]["memory"]
+
+
+def test_a_backup_is_a_cron_job_with_the_buckets_identity() -> None:
+    config = ChartVectorStoreConfig(
+        authentication=True, tls_issuer="internal", backup=VectorStoreBackupConfig()
+    )
+    recording = build_chart(config)
+    (job,) = recording.of_type("CronJob")
+    pod = job.inputs["spec"]["jobTemplate"]["spec"]["template"]["spec"]
+    assert pod["serviceAccountName"] == "milvus"
+    assert pod["enableServiceLinks"] is False
+    assert pod["containers"][0]["env"][0]["valueFrom"]["secretKeyRef"]["key"] == "root"
+    (plan,) = recording.of_type("ConfigMap")
+    settings = yaml.safe_load(plan.inputs["data"]["backup.yaml"])
+    assert (
+        settings["minio"]["bucketName"] == settings["minio"]["backupBucketName"] == "vectors-1234"
+    )
+    assert settings["minio"]["rootPath"] == values_of(recording)["externalS3"]["rootPath"]
+    assert settings["minio"]["useIAM"] is settings["minio"]["backupUseIAM"] is True
+    assert settings["milvus"]["tlsMode"] == 1
+    assert "password" not in settings["milvus"]

@@ -94,7 +94,7 @@ def test_agents_that_dont_fit_their_quota_are_refused_before_any_resource() -> N
 def test_a_secret_that_a_component_mounts_and_nobody_makes_is_refused() -> None:
     data = platform_data("prod")
     data["secrets"]["entries"] = [
-        it | {"namespaces": ["ai-agents"]}
+        it | {"namespaces": ["ai-agents"]} if it["name"] == "session-store-auth" else it
         for it in data["secrets"]["entries"]
         if it["name"] != "kagent-database"
     ]
