@@ -4,7 +4,7 @@ import argparse
 import asyncio
 import logging
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from agent_runtime.documents import read_agent, read_documents
@@ -37,6 +37,10 @@ def _parser() -> argparse.ArgumentParser:
     run = commands.add_parser("run", help="serve one agent")
     run.add_argument("file", nargs="?", type=Path, help="default: AGENT_DOCUMENT")
     run.set_defaults(command=_run)
+
+    tools = commands.add_parser("tools-mcp", help="serve registered Tools as an MCP server")
+    tools.add_argument("files", nargs="*", type=Path, metavar="FILE", help="default: AGENT_TOOLS")
+    tools.set_defaults(command=_tools_mcp)
 
     ingest = commands.add_parser(
         "ingest", help="load txt, md, html, pdf and csv files into a collection"
@@ -93,7 +97,8 @@ def _run(options: argparse.Namespace) -> int:
     requests = listener(settings.bind_host, settings.port)
     operations = listener(settings.bind_host, settings.metrics_port)
     configure_logs(settings.log_level)
-    asyncio.run(serve(assemble(settings, document, tools), requests, operations))
+    with asyncio.Runner(loop_factory=_event_loop()) as runner:
+        runner.run(serve(assemble(settings, document, tools), requests, operations))
     logging.getLogger(__name__).info("stopped")
     return OK
 
@@ -114,6 +119,15 @@ def _tools_mcp(options: argparse.Namespace) -> int:
     asyncio.run(serve_tools(assemble_tools(settings, tools), requests, operations))
     logging.getLogger(__name__).info("stopped")
     return OK
+
+
+def _event_loop() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    """uvloop's where it is installed; it takes half the time of Python's own."""
+    try:
+        from uvloop import new_event_loop
+    except ImportError:
+        return None
+    return new_event_loop
 
 
 def _ingest(options: argparse.Namespace) -> int:

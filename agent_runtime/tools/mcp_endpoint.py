@@ -1,7 +1,7 @@
 """The registry as an MCP server: any MCP client uses the same tools under the same policy."""
 
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -63,9 +63,13 @@ def mcp_app(
     *,
     name: str,
     version: str,
+    close: Callable[[], Awaitable[None]],
 ) -> Starlette:
     """`/mcp` (streamable HTTP, without sessions, so that any replica serves any request) and
-    `/v1/approvals`, where people agree to what the policy holds back."""
+    `/v1/approvals`, where people agree to what the policy holds back.
+
+    `close` is called when the app stops.
+    """
 
     async def listed(
         context: Any, params: wire.PaginatedRequestParams | None
@@ -106,8 +110,11 @@ def mcp_app(
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
         del app
-        async with server.session_manager.run():
-            yield
+        try:
+            async with server.session_manager.run():
+                yield
+        finally:
+            await close()
 
     guarded = _Verified(
         Starlette(routes=[*_approval_routes(approvals), Mount("/", inner)]), authenticator, name

@@ -60,13 +60,14 @@ class ToolServer:
         return self.settings.namespace or DEFAULT_NAMESPACE
 
     def app(self) -> Starlette:
-        """What clients talk to."""
+        """What clients talk to; everything is closed when it stops."""
         return mcp_app(
             ToolDesk(self.registry, self.approvals),
             self.approvals,
             authenticator(self.settings),
             name=f"{self.namespace}/{self.name}",
             version=self.settings.version,
+            close=self.close,
         )
 
     async def close(self) -> None:
@@ -139,7 +140,6 @@ async def serve_tools(server: ToolServer, requests: socket.socket, numbers: sock
         stopping.cancel()
         with suppress(asyncio.CancelledError):
             await stopping
-        await server.close()
         await asyncio.to_thread(server.tracing.shutdown)
 
 
