@@ -6,6 +6,7 @@ from pulumi import ComponentResource, Input, Output, ResourceOptions
 from pydantic import Field, PositiveInt
 
 from components.base import ConfigModel
+from components.child_options import child_options
 from components.embedded_process import EmbeddedProcess, ProcessResources, make_embedded_process
 from components.helm_chart import HelmChart
 from components.kubernetes_object import kubernetes_object
@@ -224,7 +225,7 @@ class Tracing(ComponentResource):
             if bucket is None or region is None:
                 raise ValueError("tracing.variant langfuse needs a bucket and its region")
             self.headers_secret = HEADERS_SECRET
-            self.url = self._langfuse(name, config, namespace, bucket, region)
+            self.url = self._langfuse(name, config, namespace, bucket, region, opts)
         self.register_outputs({"url": self.url})
 
     def _langfuse(
@@ -234,11 +235,12 @@ class Tracing(ComponentResource):
         namespace: Input[str],
         bucket: Input[str],
         region: Input[str],
+        opts: ResourceOptions | None,
     ) -> Output[str]:
         operator_home = kubernetes_object(
             f"{name}-clickhouse-operator",
             namespace_manifest("clickhouse-operator", NamespaceConfig(pod_security="baseline")),
-            opts=ResourceOptions(parent=self),
+            opts=child_options(self, opts),
         )
         operator = HelmChart(
             "clickhouse-operator",

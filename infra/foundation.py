@@ -45,6 +45,12 @@ class Foundation:
     images: OwnImages = field(default_factory=OwnImages)
     """References of images in that registry."""
 
+    @property
+    def on_nodes(self) -> pulumi.ResourceOptions:
+        """`in_cluster` for what brings Pods into namespaces of its own: they find nodes."""
+        waits = pulumi.ResourceOptions(depends_on=self.ready)
+        return pulumi.ResourceOptions.merge(self.in_cluster, waits)
+
 
 def found(config: PlatformConfig, region: str | None) -> Foundation:
     """A cluster that is there already, or one made on AWS with all that it needs."""

@@ -44,12 +44,28 @@ class Registered:
     inputs: dict[str, Any]
 
 
+class OrderMonitor(mocks.MockMonitor):
+    """The SDK's mock monitor, which also keeps what every resource waits for."""
+
+    def __init__(self, recording: "Recording") -> None:
+        super().__init__(recording)
+        self._waits = recording.waits
+
+    def RegisterResource(self, request: Any) -> Any:  # noqa: N802 - the protocol names it
+        response = super().RegisterResource(request)  # type: ignore[no-untyped-call] # the SDK's
+        waits = {*request.dependencies, request.parent, request.provider.rpartition("::")[0]}
+        self._waits[response.urn] = waits - {""}
+        return response
+
+
 @dataclass
 class Recording(mocks.Mocks):
     """Everything that was registered and invoked, in order."""
 
     resources: list[Registered] = field(default_factory=list)
     invoked: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
+    waits: dict[str, set[str]] = field(default_factory=dict)
+    """URN to the URNs that must be there before: dependencies, parent, provider."""
     values: dict[str, Any] = field(default_factory=dict)
     """The Outputs that the program returned, resolved."""
     answers: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -71,6 +87,16 @@ class Recording(mocks.Mocks):
         """Resources whose type token ends so."""
         return [each for each in self.resources if each.type.endswith(suffix)]
 
+    def before(self, urn: str) -> set[str]:
+        """Every URN that must be there before, however indirectly."""
+        found: set[str] = set()
+        queue = [urn]
+        while queue:
+            new = self.waits.get(queue.pop(), set()) - found
+            found |= new
+            queue += new
+        return found
+
 
 def record(
     build: Callable[[], dict[str, Any] | None],
@@ -88,7 +114,13 @@ def record(
         recording.outputs = outputs
     loop = asyncio.new_event_loop()
     asyncio.set_event_loop(loop)
-    mocks.set_mocks(recording, project="agentic-platform", stack="test", preview=preview)
+    mocks.set_mocks(
+        recording,
+        project="agentic-platform",
+        stack="test",
+        preview=preview,
+        monitor=OrderMonitor(recording),
+    )
     monitor = SETTINGS.monitor
     # The SDK's mocks make an event loop in each worker thread and close none.
     worker_loops: list[asyncio.AbstractEventLoop] = []
