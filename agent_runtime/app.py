@@ -1,54 +1,29 @@
 """The HTTP application of one agent."""
 
-import logging
+from fastapi import FastAPI
 
-from fastapi import FastAPI, Request
-from fastapi.responses import JSONResponse
-from starlette.exceptions import HTTPException
-
-from agent_runtime.api import a2a, approvals, openai
+from agent_runtime.api import a2a, approvals, openai, responses, sessions, tasks
 from agent_runtime.api.body import BodyLimit
+from agent_runtime.api.error_answer import add_error_handlers
+from agent_runtime.api.openapi import OPENAPI, documented_app
+from agent_runtime.api.surface import Surface
 from agent_runtime.assembly import AgentRuntime
-from agent_runtime.errors import RequestError
-
-_log = logging.getLogger(__name__)
 
 
 def build_app(runtime: AgentRuntime) -> FastAPI:
-    """All surfaces of `runtime`; errors leave in OpenAI's shape."""
+    """All surfaces of `runtime`; each tells errors in its own protocol."""
     app = FastAPI(
         title=runtime.name,
         description=runtime.document.spec.description or f"The agent {runtime.name}.",
         version="1",
         docs_url=None,
         redoc_url=None,
+        openapi_url=OPENAPI,
     )
-    app.include_router(openai.router(runtime))
-    app.include_router(approvals.router(runtime))
-    app.include_router(a2a.router(runtime))
+    surface = Surface(runtime)
+    for module in (openai, responses, tasks, sessions, approvals, a2a):
+        app.include_router(module.router(surface))
     app.add_middleware(BodyLimit, max_bytes=runtime.settings.max_body_bytes)
-    app.add_exception_handler(RequestError, _told)
-    app.add_exception_handler(HTTPException, _http)
-    app.add_exception_handler(Exception, _unexpected)
+    add_error_handlers(app)
+    documented_app(app)
     return app
-
-
-async def _told(request: Request, error: Exception) -> JSONResponse:
-    del request
-    assert isinstance(error, RequestError)  # noqa: S101 # registered for this type only
-    return JSONResponse(error.openai(), error.status, headers=error.headers())
-
-
-async def _http(request: Request, error: Exception) -> JSONResponse:
-    assert isinstance(error, HTTPException)  # noqa: S101 # registered for this type only
-    path = f"{request.method} {request.url.path}"
-    known = {404: ("not_found", f"{path} does not exist"), 405: ("bad_method", f"not {path}")}
-    code, text = known.get(error.status_code, ("http_error", str(error.detail)))
-    told = RequestError(error.status_code, code, text)
-    return JSONResponse(told.openai(), told.status, headers=error.headers)
-
-
-async def _unexpected(request: Request, error: Exception) -> JSONResponse:
-    del request, error
-    told = RequestError(500, "internal_error", "the agent failed; its log says why")
-    return JSONResponse(told.openai(), told.status)

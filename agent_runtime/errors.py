@@ -2,6 +2,8 @@
 
 from typing import Any
 
+PROBLEM = "application/problem+json"
+
 
 class RequestError(Exception):
     """A failure that its caller is told about; `message` holds no secret and no internals."""
@@ -42,10 +44,24 @@ class RequestError(Exception):
             }
         }
 
+    def problem(self) -> dict[str, Any]:
+        """The body of RFC 9457; `code` names the mistake, `param` its place."""
+        told = {
+            "type": f"urn:agentic:problem:{self.code}",
+            "title": self.code.replace("_", " ").capitalize(),
+            "status": self.status,
+            "detail": self.message,
+            "code": self.code,
+        }
+        return told | ({"param": self.param} if self.param else {})
+
     def headers(self) -> dict[str, str]:
-        if self.retry_after_seconds is None:
-            return {}
-        return {"retry-after": str(self.retry_after_seconds)}
+        found = {}
+        if self.retry_after_seconds is not None:
+            found["retry-after"] = str(self.retry_after_seconds)
+        if self.status == 401:
+            found["www-authenticate"] = "Bearer"
+        return found
 
 
 def invalid(
@@ -60,3 +76,8 @@ def unavailable(
 ) -> RequestError:
     """A part that is down; the same request may succeed later."""
     return RequestError(503, code, message, retry_after_seconds=retry_after_seconds)
+
+
+def unexpected() -> RequestError:
+    """A defect; what it was is for the log."""
+    return RequestError(500, "internal_error", "the agent failed; its log says why")

@@ -1,63 +1,54 @@
 """People's decisions: what waits for one, and the answer that goes on from there."""
 
-from typing import Any, Literal
+from typing import Annotated
 
-from fastapi import APIRouter, Request
-from fastapi.responses import JSONResponse, Response
-from pydantic import BaseModel, ConfigDict, ValidationError
+from fastapi import APIRouter, Query, Request
 
-from agent_runtime.agent.context import Decision
-from agent_runtime.api.body import documented_body, json_object
-from agent_runtime.api.chat_answer import ChatAnswer
-from agent_runtime.assembly import AgentRuntime
-from agent_runtime.errors import RequestError, invalid, unavailable
-from agent_runtime.memory.ports import MemoryUnavailableError
-
-
-class DecisionBody(BaseModel):
-    """A decision; `answer` is handed to a tool that asked, or given as the reason of a refusal."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    decision: Literal["approve", "reject"]
-    answer: str = ""
+from agent_runtime.api.body import documented_body, read_body
+from agent_runtime.api.decisions import decided
+from agent_runtime.api.documented import PROBLEMS, Approvals, AuditEntries, Task
+from agent_runtime.api.surface import Surface
+from agent_runtime.api.task_request import DecisionBody
+from agent_runtime.api.task_view import task_of
+from agent_runtime.errors import RequestError
+from agent_runtime.memory.approval_desk import Answer
 
 
-def router(runtime: AgentRuntime) -> APIRouter:
+def router(surface: Surface) -> APIRouter:
     """Routes under /v1/approvals; each tenant sees and decides its own."""
-    routes = APIRouter(prefix="/v1/approvals", tags=["approvals"])
+    routes = APIRouter(prefix="/v1/approvals", tags=["approvals"], responses=PROBLEMS)
 
     @routes.get("", summary="What waits for a person")
-    async def pending(request: Request) -> dict[str, Any]:
-        identity = await runtime.authenticator.identify(request.headers)
-        try:
-            found = await runtime.approvals.pending(identity.tenant)
-        except MemoryUnavailableError as error:
-            raise unavailable(str(error), code="memory_unavailable") from error
-        return {"object": "list", "data": [approval.public() for approval in found]}
+    async def pending(request: Request) -> Approvals:
+        identity = await surface.caller(request)
+        found = await surface.runtime.desk.pending(identity.tenant)
+        return Approvals(data=[approval.public() for approval in found])
+
+    @routes.get("/audit", summary="Who asked, decided and used what")
+    async def audit(
+        request: Request,
+        start: Annotated[int, Query(ge=0, le=1_000_000_000)] = 0,
+        count: Annotated[int, Query(ge=1, le=1000)] = 100,
+    ) -> AuditEntries:
+        identity = await surface.caller(request)
+        trail = surface.runtime.desk.audit
+        found = await trail.entries(identity.tenant, start=start, count=count)
+        return AuditEntries(data=[entry.public() for entry in found])
 
     @routes.post(
-        "/{approval_id}", summary="Decide, and go on", openapi_extra=documented_body(DecisionBody)
+        "/{approval_id}",
+        summary="Decide; the run goes on",
+        openapi_extra=documented_body(DecisionBody),
     )
-    async def decide(approval_id: str, request: Request) -> Response:
-        identity = await runtime.authenticator.identify(request.headers)
-        try:
-            body = DecisionBody.model_validate(await json_object(request))
-        except ValidationError as error:
-            first = error.errors()[0]
-            param = ".".join(str(part) for part in first["loc"])
-            raise invalid(f"{param}: {first['msg']}", param=param) from None
-        try:
-            approval = await runtime.approvals.take(identity.tenant, approval_id)
-        except MemoryUnavailableError as error:
-            raise unavailable(str(error), code="memory_unavailable") from error
+    async def decide(approval_id: str, request: Request) -> Task:
+        identity = await surface.caller(request)
+        body = await read_body(request, DecisionBody)
+        approval = await surface.runtime.approvals.get(identity.tenant, approval_id)
         if approval is None:
             text = "no such approval waits: it is unknown, decided or expired"
             raise RequestError(404, "approval_not_found", text)
-        decision = Decision(body.decision == "approve", identity.user, body.answer)
-        result = await runtime.engine.resume(approval, decision, request.headers)
-        return JSONResponse(
-            ChatAnswer(runtime.name).whole(result), headers={"x-trace-id": result.trace_id}
-        )
+        run = await surface.runs.get(identity.tenant, approval.run_id)
+        answer = Answer(body.decision == "approve", body.answer)
+        return task_of(await decided(surface, identity, run, {approval_id: answer}))
 
     return routes

@@ -1,13 +1,16 @@
 """Reading what a client sent, with bounds."""
 
-import json
-from typing import Any
+from typing import Any, TypeVar
 
-from pydantic import BaseModel
+import orjson
+from pydantic import BaseModel, ValidationError
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from agent_runtime.api.error_answer import mistake
 from agent_runtime.errors import RequestError, invalid
+
+Body = TypeVar("Body", bound=BaseModel)
 
 
 class BodyLimit:
@@ -43,19 +46,34 @@ def too_large(limit: int) -> RequestError:
 
 
 async def json_object(request: Request) -> dict[str, Any]:
-    """The request's body as a JSON object, or a 400 that says what is wrong with it."""
+    """The request's body as a JSON object, or a 400 that says what is wrong with it.
+
+    Strict: no NaN, no half of a surrogate pair, which no store and no model could take.
+    """
     body = await request.body()
     try:
-        data = json.loads(body)
-    except UnicodeDecodeError:
-        raise invalid("the body is not UTF-8 text", code="invalid_json") from None
-    except RecursionError:
-        raise invalid("the body is nested too deeply", code="invalid_json") from None
-    except ValueError as error:
-        raise invalid(f"the body is not JSON: {error}", code="invalid_json") from None
+        data = orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        raise invalid(_reason(str(error)), code="invalid_json") from None
     if not isinstance(data, dict):
         raise invalid("the body must be a JSON object", code="invalid_json")
     return data
+
+
+def _reason(error: str) -> str:
+    if "UTF-8" in error:
+        return "the body is not UTF-8 text"
+    if "depth limit" in error:
+        return "the body is nested too deeply"
+    return f"the body is not JSON: {error}"
+
+
+async def read_body(request: Request, model: type[Body]) -> Body:
+    """The checked body; RequestError names the first mistake and its place."""
+    try:
+        return model.model_validate(await json_object(request))
+    except ValidationError as error:
+        raise mistake(error) from None
 
 
 def documented_body(model: type[BaseModel]) -> dict[str, Any]:

@@ -1,21 +1,29 @@
-"""A run's result in the shapes of OpenAI's chat completions."""
+"""A run in the shapes of OpenAI's chat completions."""
 
 import json
 import time
-import uuid
 from typing import Any
 
 from agent_runtime.agent.result import RunResult
+from agent_runtime.api.spoken import Spoken
+from agent_runtime.api.sse import frame
 from agent_runtime.errors import RequestError
+from agent_runtime.runs.port import RunEvent
+
+DONE = "data: [DONE]\n\n"
 
 
 class ChatAnswer:
-    """Writes one answer; every part of it carries the same id."""
+    """Writes one answer; every part of it carries the run's id."""
 
-    def __init__(self, agent: str) -> None:
+    def __init__(self, agent: str, run_id: str) -> None:
         self._agent = agent
-        self._id = f"chatcmpl-{uuid.uuid4().hex}"
+        self._id = f"chatcmpl-{run_id}"
         self._created = int(time.time())
+        self._spoken = Spoken()
+        empty = json.dumps(self._chunk({"content": "\0"}), ensure_ascii=False)
+        # every word of every stream is framed, so the frame around it is written once
+        self._before, self._after = empty.split(json.dumps("\0"))
 
     def whole(self, result: RunResult) -> dict[str, Any]:
         """The body of an answer that is not streamed."""
@@ -28,29 +36,44 @@ class ChatAnswer:
         return {
             **self._frame("chat.completion"),
             "choices": [choice],
-            "usage": _usage(result),
+            "usage": usage(result),
             "agentic": result.extension(),
         }
 
     def opening(self) -> str:
-        return self._event({"role": "assistant", "content": ""})
+        return frame(self._chunk({"role": "assistant", "content": ""}))
 
-    def text(self, text: str) -> str:
-        return self._event({"content": text})
+    def told(self, event: RunEvent) -> str:
+        """The frames for what happens on the way."""
+        if event.type == "text.delta":
+            return self._text(self._spoken.said(event.data["step"], event.data["text"]))
+        if event.type == "step.restarted":
+            self._spoken.restarted(event.data["step"])
+        if event.type in ("step.restarted", "tool.started", "tool.finished"):
+            return frame(self._chunk({}, agentic={"event": event.type, **event.data}))
+        return ""
 
-    def end(self, result: RunResult, *, usage: bool) -> str:
+    def end(self, result: RunResult, *, with_usage: bool) -> str:
         """The last events of a stream: how it ended, what it cost, that it is over."""
-        last = self._event({}, finish_reason=result.finish_reason, agentic=result.extension())
-        if usage:
-            frame = self._frame("chat.completion.chunk")
-            last += _framed({**frame, "choices": [], "usage": _usage(result)})
-        return last + "data: [DONE]\n\n"
+        words = self._text(self._spoken.missing(result.text))
+        last = frame(
+            self._chunk({}, finish_reason=result.finish_reason, agentic=result.extension())
+        )
+        if with_usage:
+            whole = self._frame("chat.completion.chunk")
+            last += frame({**whole, "choices": [], "usage": usage(result)})
+        return words + last + DONE
 
-    def _event(
+    def _text(self, text: str) -> str:
+        if not text:
+            return ""
+        return f"data: {self._before}{json.dumps(text, ensure_ascii=False)}{self._after}\n\n"
+
+    def _chunk(
         self, delta: dict[str, Any], *, finish_reason: str | None = None, **more: Any
-    ) -> str:
+    ) -> dict[str, Any]:
         choice = {"index": 0, "delta": delta, "finish_reason": finish_reason, "logprobs": None}
-        return _framed({**self._frame("chat.completion.chunk"), "choices": [choice], **more})
+        return {**self._frame("chat.completion.chunk"), "choices": [choice], **more}
 
     def _frame(self, kind: str) -> dict[str, Any]:
         return {"id": self._id, "object": kind, "created": self._created, "model": self._agent}
@@ -58,14 +81,10 @@ class ChatAnswer:
 
 def failure(error: RequestError) -> str:
     """The event that ends a stream which broke."""
-    return _framed(error.openai())
+    return frame(error.openai())
 
 
-def _framed(data: dict[str, Any]) -> str:
-    return f"data: {json.dumps(data, ensure_ascii=False)}\n\n"
-
-
-def _usage(result: RunResult) -> dict[str, int]:
+def usage(result: RunResult) -> dict[str, int]:
     return {
         "prompt_tokens": result.prompt_tokens,
         "completion_tokens": result.completion_tokens,

@@ -33,7 +33,7 @@ spec:
 """
 RULES = [
     {"name": "fails", "when": {"user": "fail"}, "reply": {"error": {"status": 400}}},
-    {"name": "greets", "reply": {"text": "Hello to you"}},
+    {"name": "greets", "reply": {"text": "Hello to you", "chunkDelaySeconds": 0.05}},
 ]
 
 

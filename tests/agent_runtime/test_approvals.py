@@ -15,7 +15,7 @@ from starlette.routing import Route
 from tests.harness.agent import RunningAgent, serving_agent
 from tests.harness.http_server import serving
 from tests.harness.scripted_model import RunningModel, scripted_model
-from tests.harness.workload import Workload
+from tests.harness.workload import Workload, eventually
 
 pytestmark = pytest.mark.services
 
@@ -121,6 +121,18 @@ def decide(agent: RunningAgent, approval: str, decision: str, **more: str) -> ht
     return httpx.post(url, json=body, headers=TENANT, timeout=60)
 
 
+def ended(agent: RunningAgent, decision: httpx.Response) -> dict[str, Any]:
+    """The task after a decision, once it ended."""
+    assert decision.status_code == 200, decision.text
+    url = f"{agent.base_url}/tasks/{decision.json()['id']}"
+
+    def look() -> dict[str, Any] | None:
+        task = dict(httpx.get(url, headers=TENANT, timeout=60).json())
+        return task if task["state"] in ("completed", "failed") else None
+
+    return eventually(look, "the task to end")
+
+
 def test_a_destructive_call_waits_and_is_made_once_by_another_replica_after_approval(
     replica: Any, bank: Bank
 ) -> None:
@@ -134,9 +146,9 @@ def test_a_destructive_call_waits_and_is_made_once_by_another_replica_after_appr
     with replica() as second:
         listed = httpx.get(f"{second.base_url}/approvals", headers=TENANT).json()["data"]
         assert approval["id"] in [each["id"] for each in listed]
-        done = decide(second, approval["id"], "approve").json()
-    assert done["choices"][0]["message"]["content"] == "5 paid"
-    assert done["agentic"]["session_id"] == asked["agentic"]["session_id"]
+        done = ended(second, decide(second, approval["id"], "approve"))
+    assert done["output"]["text"] == "5 paid"
+    assert done["session_id"] == asked["agentic"]["session_id"]
     assert bank.paths() == ["/note", "/pay"], "the finished branch must not run again"
     keys = [key for _, _, key in bank.calls]
     assert len(set(keys)) == 2
@@ -146,16 +158,16 @@ def test_a_destructive_call_waits_and_is_made_once_by_another_replica_after_appr
 def test_a_refused_call_is_never_made_and_the_model_hears_why(replica: Any, bank: Bank) -> None:
     with replica() as agent:
         (approval,) = ask(agent, "pay please")["agentic"]["approvals"]
-        done = decide(agent, approval["id"], "reject", answer="too dear").json()
-    assert done["choices"][0]["message"]["content"] == "not paid"
-    assert [call["status"] for call in done["agentic"]["tool_calls"]] == ["ok", "refused"]
+        done = ended(agent, decide(agent, approval["id"], "reject", answer="too dear"))
+    assert done["output"]["text"] == "not paid"
+    assert [call["status"] for call in done["output"]["tool_calls"]] == ["ok", "refused"]
     assert bank.paths() == ["/note"]
 
 
 def test_a_decision_counts_once(replica: Any, bank: Bank) -> None:
     with replica() as agent:
         (approval,) = ask(agent, "pay please")["agentic"]["approvals"]
-        assert decide(agent, approval["id"], "approve").status_code == 200
+        ended(agent, decide(agent, approval["id"], "approve"))
         again = decide(agent, approval["id"], "approve")
     assert again.status_code == 404
     assert bank.paths().count("/pay") == 1
@@ -177,12 +189,12 @@ def test_a_human_tool_hands_the_persons_words_to_the_model(replica: Any) -> None
     with replica() as agent:
         (approval,) = ask(agent, "ask my boss")["agentic"]["approvals"]
         assert approval["prompt"] == "Is this fine?"
-        done = decide(agent, approval["id"], "approve", answer="Fine by me.").json()
-    assert done["choices"][0]["message"]["content"] == "Fine by me."
+        done = ended(agent, decide(agent, approval["id"], "approve", answer="Fine by me."))
+    assert done["output"]["text"] == "Fine by me."
 
 
 def test_a_decision_in_other_words_is_explained(replica: Any) -> None:
     with replica() as agent:
         answer = decide(agent, "x" * 32, "perhaps")
     assert answer.status_code == 400
-    assert "'approve' or 'reject'" in answer.json()["error"]["message"]
+    assert "'approve' or 'reject'" in answer.json()["detail"]

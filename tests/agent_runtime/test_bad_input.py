@@ -1,4 +1,4 @@
-"""What clients get wrong is told to them as a 4xx in OpenAI's shape, never as a 5xx."""
+"""What clients get wrong is told to them as a 4xx in their protocol, never as a 5xx."""
 
 import json
 from collections.abc import Iterator
@@ -95,11 +95,96 @@ def test_a_request_that_did_not_pass_the_gateway_is_unauthorized(agent: RunningA
     assert answer.json()["error"]["type"] == "authentication_error"
 
 
-def test_unknown_paths_and_methods_answer_in_the_same_shape(agent: RunningAgent) -> None:
-    missing = httpx.get(f"{agent.url}/v2/nothing")
+def test_unknown_paths_and_methods_of_openai_answer_in_its_shape(agent: RunningAgent) -> None:
+    missing = httpx.get(f"{agent.base_url}/embeddings")
     assert (missing.status_code, missing.json()["error"]["code"]) == (404, "not_found")
     method = httpx.get(f"{agent.base_url}/chat/completions", headers=TENANT)
     assert (method.status_code, method.json()["error"]["code"]) == (405, "bad_method")
+
+
+def test_paths_of_nobody_and_of_ours_answer_with_a_problem(agent: RunningAgent) -> None:
+    tried = [
+        httpx.get(f"{agent.url}/v2/nothing"),
+        httpx.get(f"{agent.base_url}/tasks/none", headers=TENANT),
+        httpx.get(f"{agent.base_url}/tasks?limit=0", headers=TENANT),
+        httpx.get(f"{agent.base_url}/tasks"),
+    ]
+    assert [answer.status_code for answer in tried] == [404, 404, 400, 401]
+    for answer in tried:
+        assert answer.headers["content-type"] == "application/problem+json"
+        assert answer.json()["status"] == answer.status_code
+        assert answer.json()["detail"]
+    assert tried[2].json()["param"] == "limit"
+    assert tried[3].headers["www-authenticate"] == "Bearer"
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "said"),
+    [
+        ("tasks", {}, "either `input` or `messages`"),
+        ("tasks", {"input": "hi", "messages": []}, "messages"),
+        ("tasks", {"input": "hi", "unknown": 1}, "unknown"),
+        ("tasks", {"input": "hi", "session_id": "a b"}, "session_id"),
+        ("tasks", {"input": "hi", "limits": {"seconds": -1}}, "limits.seconds"),
+        ("tasks", {"input": "hi", "metadata": {"a": 1}}, "metadata.a"),
+        ("tasks/none/input", {"answers": {}}, "answers"),
+        ("approvals/none", {"decision": "perhaps"}, "'approve' or 'reject'"),
+    ],
+)
+def test_a_bad_request_of_ours_is_a_problem_with_its_place(
+    agent: RunningAgent, path: str, body: dict[str, Any], said: str
+) -> None:
+    answer = httpx.post(f"{agent.base_url}/{path}", json=body, headers=TENANT, timeout=60)
+    assert answer.status_code == 400
+    assert said in answer.json()["detail"]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"model": "helper", "messages": [{"role": "user", "content": "\\ud800"}]}',
+        b'{"model": "helper", "messages": [{"role": "user", "content": "hi"}], "temperature": NaN}',
+        b"\x00\x01\x02",
+        b'"a string"',
+    ],
+    ids=["half a surrogate", "not a number", "binary", "a string"],
+)
+@pytest.mark.parametrize("path", ["/v1/chat/completions", "/v1/responses", "/v1/tasks", "/"])
+def test_what_no_store_could_keep_is_refused_at_the_door(
+    agent: RunningAgent, path: str, body: bytes
+) -> None:
+    answer = httpx.post(f"{agent.url}{path}", content=body, headers=TENANT, timeout=60)
+    told = answer.json()
+    if path == "/":
+        assert told["error"]["code"] in (-32700, -32600)
+    else:
+        assert answer.status_code == 400
+        assert "JSON" in (told.get("detail") or told["error"]["message"])
+
+
+@pytest.mark.parametrize("path", ["/v1/responses", "/v1/tasks"])
+def test_a_body_over_the_limit_is_refused_everywhere(agent: RunningAgent, path: str) -> None:
+    body = json.dumps({"input": "x" * 5000})
+    answer = httpx.post(f"{agent.url}{path}", content=body, headers=TENANT, timeout=60)
+    assert answer.status_code == 413
+
+
+def test_a_body_over_the_limit_is_an_error_of_json_rpc(agent: RunningAgent) -> None:
+    answer = httpx.post(agent.url, content=b" " * 5000, headers=TENANT, timeout=60)
+    assert answer.json()["error"]["data"]["code"] == "body_too_large"
+
+
+@pytest.mark.parametrize("header", ["idempotency-key", "x-session-id"])
+def test_a_header_of_a_wrong_form_is_told_by_its_name(agent: RunningAgent, header: str) -> None:
+    answer = post(agent, json.dumps(HELLO), **{header: "two words"})
+    assert (answer.status_code, answer.json()["error"]["param"]) == (400, header)
+
+
+def test_a_circle_of_agents_is_broken_where_it_closes(agent: RunningAgent) -> None:
+    namespace = agent.runtime.document.metadata.namespace
+    above = {"x-agent-chain": f"{namespace}/other,{namespace}/helper"}
+    answer = post(agent, json.dumps(HELLO), **above)
+    assert (answer.status_code, answer.json()["error"]["code"]) == (508, "agent_cycle")
 
 
 def test_none_of_it_counts_as_an_error_of_the_agent(agent: RunningAgent) -> None:

@@ -32,6 +32,11 @@ RULES = [
         "when": {"user": "calculate", "after": "calculate"},
         "reply": {"text": "It is ${tool.result.value|not known}."},
     },
+    {
+        "name": "slow",
+        "when": {"user": "slowly"},
+        "reply": {"text": "One two three", "chunkDelaySeconds": 0.1},
+    },
     {"name": "greets", "when": {"user": "hello"}, "reply": {"text": "Hello, how can I help?"}},
 ]
 
@@ -92,12 +97,44 @@ def test_a_stream_brings_the_same_words_in_pieces_and_ends_with_the_extension(
     chunks = list(stream)
     texts = [chunk.choices[0].delta.content for chunk in chunks if chunk.choices]
     assert "".join(text for text in texts if text) == "It is 42."
-    assert sum(1 for text in texts if text) > 1
     extended = [chunk for chunk in chunks if "agentic" in (chunk.model_extra or {})]
-    assert len(extended) == 1
-    assert extended[0].choices[0].finish_reason == "stop"
+    details = [chunk.model_extra["agentic"] for chunk in extended if chunk.model_extra]
+    assert [each.get("event") for each in details] == ["tool.started", "tool.finished", None]
+    assert (details[0]["name"], details[1]["status"]) == ("calculate", "ok")
+    assert extended[-1].choices[0].finish_reason == "stop"
     assert chunks[-1].usage is not None
     assert chunks[-1].usage.completion_tokens > 0
+
+
+def test_words_are_sent_when_they_come(client: openai.OpenAI) -> None:
+    stream = client.chat.completions.create(
+        model="helper", messages=[{"role": "user", "content": "slowly"}], stream=True
+    )
+    texts = [chunk.choices[0].delta.content for chunk in stream]
+    assert "".join(text for text in texts if text) == "One two three"
+    assert sum(1 for text in texts if text) > 1
+
+
+def test_the_same_key_is_the_same_answer_and_another_request_under_it_is_refused(
+    client: openai.OpenAI, model: RunningModel
+) -> None:
+    key = {"idempotency-key": "one-and-only"}
+    asked = {"model": "helper", "messages": [{"role": "user", "content": "hello"}]}
+    first = client.chat.completions.create(**asked, extra_headers=key)  # type: ignore[call-overload] # a dict of arguments
+    before = model.played("greets")
+    again = client.chat.completions.create(**asked, extra_headers=key)  # type: ignore[call-overload] # the same
+    assert (again.id, again.choices[0].message.content) == (
+        first.id,
+        first.choices[0].message.content,
+    )
+    assert model.played("greets") == before, "nothing runs twice"
+    with pytest.raises(openai.ConflictError) as refused:
+        client.chat.completions.create(
+            model="helper",
+            messages=[{"role": "user", "content": "calculate 1"}],
+            extra_headers=key,
+        )
+    assert refused.value.code == "idempotency_conflict"
 
 
 def test_the_model_gets_instructions_tools_and_the_documents_settings(
