@@ -19,6 +19,7 @@ from components.base import metadata
 from components.child_options import child_options
 from components.kubernetes_object import kubernetes_object
 from components.ordering import after
+from components.pod_features import RESIZE_IN_PLACE
 from inference.catalog import Catalog
 
 KAGENT = "kagent.dev/v1alpha2"
@@ -130,6 +131,7 @@ def deployment_spec(
         ],
         "readinessProbe": _probe(agent_pod.CARD_PATH, "http", period=5, failures=2),
         "livenessProbe": _probe("/healthz", "metrics", period=15, failures=4),
+        "resizePolicy": RESIZE_IN_PLACE,
     } | {field: pod[field] for field in container_fields}
     spec = {
         "automountServiceAccountToken": False,

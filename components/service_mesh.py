@@ -60,7 +60,9 @@ def istiod_values(config: ServiceMeshConfig) -> dict[str, Any]:
     With the CNI plugin no init container needs NET_ADMIN, which PSS `restricted` refuses.
     """
     return {
-        "pilot": {"cni": {"enabled": True}},
+        # A sidecar that starts first and ends last: a Job with one completes, an agent that drains
+        # can still reach its model.
+        "pilot": {"cni": {"enabled": True}, "env": {"ENABLE_NATIVE_SIDECARS": "true"}},
         "autoscaleMin": config.replicas,
         "meshConfig": {"accessLogFile": "/dev/stdout", "enablePrometheusMerge": True},
     }

@@ -48,7 +48,7 @@ def golden(name: str) -> list[str]:
 def registered(name: str) -> list[str]:
     """The URNs that the program registers for that stack, sorted."""
     data, region = data_of(name), stack_file(stack_name(name)).get("aws:region")
-    with _state(), _urns(stack_name(name)) as seen:
+    with state_folder(), _urns(stack_name(name)) as seen:
         if "tenant" in data:
             tenant = parse(data, TenantStackConfig, region=region)
             record(lambda: stack.build(tenant, region))
@@ -67,8 +67,10 @@ def _urns(stack: str) -> Iterator[list[str]]:
     def make_urn(_self: mocks.MockMonitor, parent: str, type_: str, name: str) -> str:
         above = parent.split("::")[2] if parent else ROOT
         qualified = type_ if above == ROOT else f"{above}${type_}"
-        seen.append(f"urn:pulumi:{stack}::{PROJECT}::{qualified}::{name}")
-        return seen[-1]
+        urn = f"urn:pulumi:{stack}::{PROJECT}::{qualified}::{name}"
+        if type_ != ROOT:
+            seen.append(urn)
+        return urn
 
     mocks.MockMonitor.make_urn = make_urn  # type: ignore[method-assign, assignment]
     try:
@@ -78,7 +80,7 @@ def _urns(stack: str) -> Iterator[list[str]]:
 
 
 @contextmanager
-def _state() -> Iterator[None]:
+def state_folder() -> Iterator[None]:
     """A state folder with generated secrets, for stacks that read them from files."""
     before = os.environ.get("AGENTIC_STATE_DIR")
     with tempfile.TemporaryDirectory(prefix="golden-") as folder:
