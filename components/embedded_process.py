@@ -102,6 +102,8 @@ def deployment_manifest(
     }
     claim = {"name": "data", "persistentVolumeClaim": {"claimName": process.service}}
     pod = {
+        # Each of them holds state that others ask for.
+        "priorityClassName": "agentic-data",
         "automountServiceAccountToken": False,
         "enableServiceLinks": False,
         "securityContext": restricted_pod(),
