@@ -3,6 +3,7 @@
 import re
 import shutil
 import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
@@ -40,7 +41,80 @@ def test_what_is_installed_is_what_is_locked_without_the_programs_groups() -> No
     (sync,) = [rest for keyword, rest in instructions() if keyword == "RUN" and "uv sync" in rest]
     assert "--locked" in sync
     assert "--no-default-groups" in sync
-    assert re.findall(r"--group (\S+)", sync) == ["runtime"]
+    assert ("ARG", 'DEPENDENCY_GROUPS="runtime"') in instructions()
+    assert 'for group in ${DEPENDENCY_GROUPS}; do set -- "$@" --group "$group"; done' in sync
+
+
+@pytest.mark.unit
+def test_every_variant_is_made_of_locked_groups_without_pulumi() -> None:
+    groups = tomllib.loads((CHECKOUT / "pyproject.toml").read_text())["dependency-groups"]
+    variants = [name for name in groups if name == "runtime" or name.startswith("runtime-")]
+    assert {"runtime", "runtime-grpc"} <= set(variants)
+    for name in variants:
+        assert not [each for each in groups[name] if "pulumi" in each]
+
+
+def modules_of(program: str) -> set[str]:
+    """The top-level modules that a new interpreter holds after a program."""
+    told = "import sys; print(' '.join({name.partition('.')[0] for name in sys.modules}))"
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", f"{program}\n{told}"],
+        cwd=CHECKOUT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return set(done.stdout.splitlines()[-1].split())
+
+
+@pytest.mark.unit
+def test_no_module_of_the_runtime_needs_what_the_image_lacks() -> None:
+    """Every module is imported where Pulumi and the packages of other groups can't be."""
+    others = "pulumi pulumi_aws pulumi_eks pulumi_kubernetes boto3 botocore local infra components"
+    program = f"""
+import importlib, pkgutil, sys
+for name in {others.split()!r}:
+    sys.modules[name] = None
+import agent_runtime
+for found in pkgutil.walk_packages(agent_runtime.__path__, "agent_runtime."):
+    if not found.name.endswith("__main__"):
+        importlib.import_module(found.name)
+for name in {others.split()!r}:
+    del sys.modules[name]
+"""
+    assert not modules_of(program) & set(others.split())
+
+
+AGENT = """
+apiVersion: kagent.dev/v1alpha1
+kind: Agent
+metadata: {name: plain}
+spec:
+  model: {name: m}
+  tools: [{name: c, type: code}, {name: a, type: api, config: {endpoint: https://x.example/y}}]
+"""
+
+
+@pytest.mark.unit
+def test_an_agent_without_documents_pays_for_no_vector_store() -> None:
+    program = f"""
+import asyncio
+from agent_runtime.app import build_app
+from agent_runtime.assembly import assemble
+from agent_runtime.settings import Settings
+from agents.document import load_documents, resolve_tools
+(agent,) = load_documents({AGENT!r})
+async def main():
+    runtime = assemble(Settings(), agent, resolve_tools(agent, []))
+    build_app(runtime)
+    await runtime.warm()
+    await runtime.close()
+    runtime.tracing.shutdown()
+asyncio.run(main())
+"""
+    heavy = {"pymilvus", "grpc", "pypdf", "pandas", "numpy", "mcp", "boto3", "openai"}
+    assert not modules_of(program) & heavy
 
 
 @pytest.mark.unit
