@@ -12,6 +12,7 @@ from agent_runtime.agent.model_failure import ModelFailureError, from_status
 from agent_runtime.secret_file import SecretFile
 from agent_runtime.settings import Settings
 from agent_runtime.telemetry.tracing import trace_headers
+from agent_runtime.wire import LeanTransport
 
 CONNECT_SECONDS = 5.0
 MAX_EVENT_BYTES = 1_000_000
@@ -30,7 +31,7 @@ class ModelEndpoint:
         self._http = httpx.AsyncClient(
             base_url=self.url + "/",
             timeout=httpx.Timeout(None, connect=CONNECT_SECONDS, pool=CONNECT_SECONDS),
-            limits=httpx.Limits(max_connections=None, max_keepalive_connections=64),
+            transport=LeanTransport(),
             trust_env=False,
         )
 

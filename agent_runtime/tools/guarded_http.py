@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable
 import httpx
 
 from agent_runtime.tools.address_guard import AddressGuard, PinnedAddress
+from agent_runtime.wire import LeanTransport
 
 CONNECT_SECONDS = 5.0
 MAX_POOLS = 64
@@ -19,7 +20,7 @@ class GuardedTransport(httpx.AsyncBaseTransport):
 
     def __init__(self, guard: AddressGuard) -> None:
         self._guard = guard
-        self._pools: dict[tuple[str, int], httpx.AsyncHTTPTransport] = {}
+        self._pools: dict[tuple[str, int], LeanTransport] = {}
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         pinned = await self._guard.check(str(request.url))
@@ -34,9 +35,9 @@ class GuardedTransport(httpx.AsyncBaseTransport):
         )
         return await (await self._pool(pinned)).handle_async_request(moved)
 
-    async def _pool(self, pinned: PinnedAddress) -> httpx.AsyncHTTPTransport:
+    async def _pool(self, pinned: PinnedAddress) -> LeanTransport:
         key = (pinned.host, pinned.port)
-        pool = self._pools.pop(key, None) or httpx.AsyncHTTPTransport(trust_env=False)
+        pool = self._pools.pop(key, None) or LeanTransport()
         self._pools[key] = pool
         if len(self._pools) > MAX_POOLS:
             await self._pools.pop(next(iter(self._pools))).aclose()

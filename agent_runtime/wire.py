@@ -1,0 +1,242 @@
+"""HTTP/1.1 under httpx, parsed in C: a call to a model or a tool costs a third of httpx's own way.
+
+Connections are kept for a few seconds and never shared by two requests at once. Proxies, HTTP/2 and
+timeouts other than that of connecting are left out: callers set their own.
+"""
+
+import asyncio
+import ssl
+from collections import deque
+from collections.abc import AsyncIterator
+from typing import Any
+
+import httptools
+import httpx
+
+IDLE_SECONDS = 4.0
+"""Less than what common servers allow (5 s), so that none closes a connection just being used."""
+MAX_IDLE = 128
+MAX_HEADER_BYTES = 65_536
+_BUFFER_BYTES = 262_144
+
+_Key = tuple[bool, str, int, str]
+
+
+class LeanTransport(httpx.AsyncBaseTransport):
+    """Raises httpx's TransportErrors."""
+
+    def __init__(self) -> None:
+        self._idle: dict[_Key, deque[tuple[float, _Connection]]] = {}
+        self._tls: ssl.SSLContext | None = None
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        url = request.url
+        secure = url.scheme == "https"
+        name = str(request.extensions.get("sni_hostname") or url.host)
+        key = (secure, url.host, url.port or (443 if secure else 80), name)
+        body = await request.aread()
+        connection = self._kept(key) or await self._opened(key, request)
+        try:
+            await connection.send(_head(request) + body)
+        except BaseException:
+            connection.close()
+            raise
+        return httpx.Response(
+            connection.status,
+            headers=connection.headers,
+            stream=_Body(self, key, connection),
+            extensions={"http_version": b"HTTP/1.1"},
+            request=request,
+        )
+
+    async def aclose(self) -> None:
+        for kept in self._idle.values():
+            for _, connection in kept:
+                connection.close()
+        self._idle.clear()
+
+    def give_back(self, key: _Key, connection: "_Connection") -> None:
+        """Keep a connection whose answer was read to its end."""
+        kept = self._idle.setdefault(key, deque())
+        if not connection.reusable or len(kept) >= MAX_IDLE:
+            connection.close()
+            return
+        kept.append((asyncio.get_running_loop().time(), connection))
+
+    def _kept(self, key: _Key) -> "_Connection | None":
+        kept = self._idle.get(key)
+        oldest = asyncio.get_running_loop().time() - IDLE_SECONDS
+        while kept and kept[0][0] < oldest:
+            kept.popleft()[1].close()
+        while kept:
+            connection = kept.pop()[1]
+            if connection.reusable:
+                return connection
+            connection.close()
+        return None
+
+    async def _opened(self, key: _Key, request: httpx.Request) -> "_Connection":
+        secure, host, port, name = key
+        if secure and self._tls is None:
+            self._tls = httpx.create_ssl_context(trust_env=False)
+        limit = request.extensions.get("timeout", {}).get("connect")
+        loop = asyncio.get_running_loop()
+        try:
+            async with asyncio.timeout(limit):
+                _, connection = await loop.create_connection(
+                    _Connection,
+                    host,
+                    port,
+                    ssl=self._tls if secure else None,
+                    server_hostname=name if secure else None,
+                )
+        except TimeoutError:
+            raise httpx.ConnectTimeout("", request=request) from None
+        except OSError as error:
+            raise httpx.ConnectError(str(error), request=request) from error
+        return connection
+
+
+class _Connection(asyncio.Protocol):
+    """One connection, and the answer that comes in over it."""
+
+    def __init__(self) -> None:
+        self._transport: Any = None
+        self._lost = False
+        self._begin()
+
+    def _begin(self) -> None:
+        self._parser = httptools.HttpResponseParser(self)
+        self._pieces: deque[bytes] = deque()
+        self._buffered = self._head_bytes = 0
+        self._told: asyncio.Future[None] | None = None
+        self._error: httpx.TransportError | None = None
+        self._in_body = self._done = self._paused = self._keep = False
+        self.status = 0
+        self.headers: list[tuple[bytes, bytes]] = []
+
+    @property
+    def reusable(self) -> bool:
+        return self._done and not self._lost and not self._transport.is_closing() and self._keep
+
+    def close(self) -> None:
+        if self._transport:
+            self._transport.close()
+
+    async def send(self, data: bytes) -> None:
+        """Send a request; returns when the answer's head is here."""
+        self._begin()
+        self._transport.write(data)
+        while not self._in_body:
+            if self._error:
+                raise self._error
+            if self._lost:
+                raise httpx.RemoteProtocolError("the server closed the connection")
+            await self._more()
+
+    async def pieces(self) -> AsyncIterator[bytes]:
+        """The body as it comes."""
+        while True:
+            if self._pieces:
+                data = self._pieces[0] if len(self._pieces) == 1 else b"".join(self._pieces)
+                self._pieces.clear()
+                self._buffered = 0
+                if self._paused:
+                    self._paused = False
+                    self._transport.resume_reading()
+                yield data
+            elif self._done:
+                return
+            elif self._error:
+                raise self._error
+            elif self._lost:
+                raise httpx.RemoteProtocolError("the answer broke off")
+            else:
+                await self._more()
+
+    async def _more(self) -> None:
+        self._told = asyncio.get_running_loop().create_future()
+        await self._told
+
+    def _tell(self) -> None:
+        if self._told and not self._told.done():
+            self._told.set_result(None)
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = transport
+
+    def data_received(self, data: bytes) -> None:
+        if self._done:
+            self.close()  # nobody asked: whatever it is, it belongs to no answer
+            return
+        try:
+            if not self._in_body:
+                self._head_bytes += len(data)
+            self._parser.feed_data(data)
+        except httptools.HttpParserError as error:
+            self._error = httpx.RemoteProtocolError(str(error))
+        if not self._in_body and self._head_bytes > MAX_HEADER_BYTES:
+            self._error = httpx.RemoteProtocolError("the head of the answer is too long")
+        if self._error:
+            self.close()
+        if self._buffered > _BUFFER_BYTES and not self._paused:
+            self._paused = True
+            self._transport.pause_reading()
+        self._tell()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._lost = True
+        if exc and not self._done:
+            self._error = httpx.ReadError(str(exc))
+        elif self._in_body and not self._framed():
+            self._done = True  # such a body ends with its connection
+        self._tell()
+
+    def _framed(self) -> bool:
+        names = {name.lower() for name, _ in self.headers}
+        return b"content-length" in names or b"transfer-encoding" in names
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self.headers.append((name, value))
+
+    def on_headers_complete(self) -> None:
+        status = self._parser.get_status_code()
+        if status < 200:
+            self.headers = []
+            return
+        self.status = status
+        self._in_body = True
+
+    def on_body(self, body: bytes) -> None:
+        self._pieces.append(body)
+        self._buffered += len(body)
+
+    def on_message_complete(self) -> None:
+        self._done = self._in_body
+        self._keep = bool(self._parser.should_keep_alive())
+
+
+class _Body(httpx.AsyncByteStream):
+    """Gives the connection back once it is read to its end; closes it where it is not."""
+
+    def __init__(self, transport: LeanTransport, key: _Key, connection: _Connection) -> None:
+        self._transport = transport
+        self._key = key
+        self._connection: _Connection | None = connection
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        if self._connection:
+            async for piece in self._connection.pieces():
+                yield piece
+
+    async def aclose(self) -> None:
+        if self._connection:
+            self._transport.give_back(self._key, self._connection)
+            self._connection = None
+
+
+def _head(request: httpx.Request) -> bytes:
+    path = request.url.raw_path
+    lines = [b"%b %b HTTP/1.1\r\n" % (request.method.encode("ascii"), path)]
+    lines += [b"%b: %b\r\n" % pair for pair in request.headers.raw]
+    return b"".join([*lines, b"\r\n"])
