@@ -134,6 +134,8 @@ def deployment_spec(
         "resizePolicy": RESIZE_IN_PLACE,
     } | {field: pod[field] for field in container_fields}
     spec = {
+        # kagent's Agent has no field for it: Agents that its controller runs have no class.
+        "priorityClassName": "agentic-agents",
         "automountServiceAccountToken": False,
         "enableServiceLinks": False,
         "serviceAccountName": pod["serviceAccountName"],
