@@ -82,3 +82,4 @@ test-all: environment ## every tier
 
 bench: environment ## the figures that the README quotes
 	@$(PYTHON) tools/bench.py $(ARGS)
+	@$(PYTHON) -m tools.bench_preview
