@@ -9,6 +9,7 @@ from typing import Any
 import psutil
 from rich.table import Table
 
+from local.cli.failed_jobs import failure
 from local.cli.platform import Running
 from local.kube import KubeClient
 from local.paths import State
@@ -51,8 +52,9 @@ def workload_row(item: dict[str, Any], pods: list[dict[str, Any]], memory: dict[
     used = sum(memory.get(pod["metadata"]["uid"], 0.0) for pod in mine)
     if item["kind"] == "Job":
         ready = status.get("succeeded", 0) >= item["spec"].get("completions", 1)
-        detail = "completed" if ready else reason(mine) or "running"
-        return Row(_layer(item), name, ready, detail, restarts, used)
+        gave_up = failure(item)
+        detail = "completed" if ready else f"failed: {gave_up}" if gave_up else reason(mine)
+        return Row(_layer(item), name, ready, detail or "running", restarts, used)
     wanted = item["spec"].get("replicas", 1)
     current = status.get("observedGeneration", 0) >= item["metadata"].get("generation", 0)
     count = status.get("readyReplicas", 0) if current else 0

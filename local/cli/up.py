@@ -9,7 +9,7 @@ from typing import Any
 
 from rich.console import Console
 
-from local.cli import health, platform
+from local.cli import failed_jobs, health, platform
 from local.cli.addresses import addresses
 from local.cli.deployment import deploy, stack_file
 from local.cli.preparation import prepare
@@ -70,6 +70,9 @@ def _start_and_deploy(
             step.outcome = f"{len(loaded)} kinds"
         file = prepare(file, state, cache, progress)
         result = deploy(state, cache, stack, file, progress)
+        with KubeClient.from_kubeconfig(state.kubeconfig) as client:
+            for name in failed_jobs.renew(client, health.PART_OF):
+                progress.notice(f"Job {name} had given up and is made anew")
     except KeyboardInterrupt:
         # an interrupted start must not leave a platform that nobody asked for
         if fresh:
