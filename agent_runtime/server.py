@@ -14,6 +14,7 @@ from starlette.types import ASGIApp
 from agent_runtime.api.operations import operations_app
 from agent_runtime.app import build_app
 from agent_runtime.assembly import AgentRuntime
+from agent_runtime.kagent.mirror import mirror
 from agent_runtime.memory.ports import MemoryUnavailableError
 from agent_runtime.settings import SettingsError
 from agent_runtime.tools.following import following_tools, referenced, resolver
@@ -65,6 +66,7 @@ async def serve(runtime: AgentRuntime, requests: socket.socket, operations: sock
     stopping = asyncio.create_task(stop.wait())
     warming = asyncio.create_task(_warm(runtime))
     following = asyncio.create_task(_follow(runtime))
+    mirroring = asyncio.create_task(mirror(runtime))
     try:
         await asyncio.wait([*serving, stopping], return_when=asyncio.FIRST_COMPLETED)
         _log.info("draining")
@@ -76,7 +78,7 @@ async def serve(runtime: AgentRuntime, requests: socket.socket, operations: sock
         health.should_exit = True
         await serving[1]
     finally:
-        for task in (stopping, warming, following):
+        for task in (stopping, warming, following, mirroring):
             task.cancel()
             with suppress(asyncio.CancelledError):
                 await task

@@ -13,6 +13,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response
 
 from agent_runtime.api.agent_card import CARD_PATH, HITL, agent_card
+from agent_runtime.api.documented import EVENT_STREAM
 from agent_runtime.api.surface import Surface
 
 _EXTENSIONS = "a2a-extensions"
@@ -70,7 +71,7 @@ def router(surface: Surface) -> APIRouter:
         summary="A2A JSON-RPC, 1.0 and 0.3",
         openapi_extra=_RPC,
         responses={
-            200: {"content": {"text/event-stream": {"schema": {"type": "string"}}}},
+            200: {"content": dict(EVENT_STREAM)},
             "default": {"description": "An error of the transport"},
         },
         response_model=dict[str, Any],

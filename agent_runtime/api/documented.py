@@ -10,7 +10,17 @@ from agent_runtime.runs.port import RunState
 
 Responses = dict[int | str, dict[str, Any]]
 
-_EVENTS: dict[str, Any] = {"text/event-stream": {"schema": {"type": "string"}}}
+_TEXT = {"type": "string"}
+EVENT_STREAM: dict[str, Any] = {
+    "text/event-stream": {
+        "schema": {
+            "type": "object",
+            "description": "Of each event",
+            "properties": {"id": _TEXT, "event": _TEXT, "data": _TEXT},
+            "required": ["data"],
+        }
+    }
+}
 
 
 def _error(model: type[BaseModel], content_type: str) -> Responses:
@@ -27,12 +37,12 @@ SHARED: tuple[type[BaseModel], ...] = (OpenAIError, Problem)
 
 def streamed(model: type[BaseModel], status: int = 200) -> Responses:
     """An answer that is JSON, or events where the client asked for a stream."""
-    return {status: {"model": model, "content": dict(_EVENTS), "description": "The answer"}}
+    return {status: {"model": model, "content": dict(EVENT_STREAM), "description": "The answer"}}
 
 
 def events(description: str) -> Responses:
     """An answer that is always a stream."""
-    return {200: {"content": dict(_EVENTS), "description": description}}
+    return {200: {"content": dict(EVENT_STREAM), "description": description}}
 
 
 class Model(BaseModel):

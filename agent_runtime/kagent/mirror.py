@@ -7,10 +7,10 @@ again while it is down; a run's own work never waits for it.
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Awaitable, Callable
 from typing import Protocol
 
+from agent_runtime.assembly import AgentRuntime
 from agent_runtime.errors import RequestError
 from agent_runtime.kagent.outbox import Claimed, Outbox
 from agent_runtime.kagent.settings import KagentSettings
@@ -32,16 +32,21 @@ class Tells(Protocol):
     async def tell(self, run: RunRecord) -> None: ...
 
 
-@asynccontextmanager
-async def mirroring(settings: KagentSettings, outbox: Outbox, find: Find) -> AsyncIterator[None]:
-    """Tell the controller of runs while the block runs."""
-    task = asyncio.create_task(Mirror(settings, outbox, find).run())
-    try:
-        yield
-    finally:
-        task.cancel()
-        with suppress(asyncio.CancelledError):
-            await task
+async def mirror(runtime: AgentRuntime) -> None:
+    """Tell the controller of this agent's runs, until cancelled; without one there is none to tell.
+
+    Runs that live in this process only are not mirrored: they end with it.
+    """
+    settings, sessions = KagentSettings(), runtime.sessions
+    if not settings.url or sessions is None:
+        return
+    store = sessions.runs
+
+    async def find(run_id: str) -> RunRecord | None:
+        tenant = await store.owner(run_id)
+        return await store.get(tenant, run_id) if tenant else None
+
+    await Mirror(settings, store.outbox(), find).run()
 
 
 class Mirror:

@@ -2,6 +2,7 @@
 
 from functools import partial
 
+from agent_runtime.kagent.settings import KagentSettings
 from agent_runtime.memory.approvals import RedisApprovals
 from agent_runtime.memory.audit import RedisAudit
 from agent_runtime.memory.checkpoints import RedisCheckpoints
@@ -49,7 +50,7 @@ class SessionStore:
             lease_seconds=settings.lease_seconds,
             max_attempts=settings.max_attempts,
             max_queue=settings.max_queue,
-            outbox=settings.outbox,
+            outbox=settings.outbox or bool(KagentSettings().url),
         )
         self.runs = RedisRuns(self._redis, self._blocking, agent, keeping, Faults(settings.fault))
         self.checkpoints = RedisCheckpoints(self._redis, agent, ttl_seconds=CHECKPOINT_SECONDS)

@@ -6,6 +6,7 @@ from typing import Any
 
 from redis.asyncio import Redis
 
+from agent_runtime.kagent.outbox import Outbox
 from agent_runtime.memory.redis_store import reported
 from agent_runtime.runs import redis_shapes as shapes
 from agent_runtime.runs import scripts
@@ -214,21 +215,15 @@ class RedisRuns:
         async with reported():
             await self._redis.delete(self._memory(tenant, session))
 
-    async def outbox(self, worker: str, seconds: float) -> str | None:
-        """The id of a run that waits or ended, kept in the worker's own list until it is done."""
-        async with reported():
-            moved = await self._blocking.blmove(
-                f"{self._prefix}outbox",
-                f"{self._prefix}outbox:{worker}",
-                seconds,
-                src="LEFT",
-                dest="RIGHT",
-            )
-        return moved.decode() if moved else None
+    def outbox(self) -> Outbox:
+        """The runs that are listed for a mirror."""
+        return Outbox(self._redis, self._prefix)
 
-    async def outbox_done(self, worker: str, run_id: str) -> None:
+    async def owner(self, run_id: str) -> str | None:
+        """The tenant whose run it is; None once it expired."""
         async with reported():
-            await self._redis.lrem(f"{self._prefix}outbox:{worker}", 1, run_id)
+            tenant = await self._redis.hget(self._run(run_id), "tenant")
+        return tenant.decode() if tenant else None
 
     async def close(self) -> None:
         await self._tail.close()
