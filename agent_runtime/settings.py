@@ -108,8 +108,10 @@ class Settings(BaseSettings):
     kubernetes_url: Annotated[str, Field(pattern=r"^https?://\S+$")] = (
         "https://kubernetes.default.svc"
     )
-    kubernetes_token_file: Path = Path("/var/run/secrets/kubernetes.io/serviceaccount/token")
-    kubernetes_ca_file: Path = Path("/var/run/secrets/kubernetes.io/serviceaccount/ca.crt")
+    kubernetes_token_file: Path | None = None
+    """Default: the token of the Pod's service account."""
+    kubernetes_ca_file: Path | None = None
+    """Default: the certificate beside that token."""
 
     max_body_bytes: Annotated[int, Field(ge=1024)] = 1_048_576
     max_streams: Annotated[int, Field(ge=1)] = 200

@@ -2,6 +2,7 @@
 
 import asyncio
 import ipaddress
+import re
 import socket
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
@@ -9,6 +10,9 @@ from urllib.parse import urlsplit
 
 RESOLVE_SECONDS = 5.0
 SCHEMES = ("http", "https", "grpc", "grpcs")
+
+_PLAIN = re.compile(r"[\x21-\x5b\x5d-\x7e]+")
+"""Where two readers of URLs could differ about the host, there is nothing to guard."""
 
 IPAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
 Resolver = Callable[[str, int], Awaitable[list[str]]]
@@ -76,13 +80,15 @@ class AddressGuard:
 
 
 def _parts(url: str) -> tuple[str, str, int]:
+    if not _PLAIN.fullmatch(url):
+        raise ForbiddenAddressError("a URL is plain ASCII; write other hosts as xn--…")
     try:
         parts = urlsplit(url)
         port = parts.port
     except ValueError:
         raise ForbiddenAddressError("this is no URL that can be called") from None
     host = (parts.hostname or "").lower().rstrip(".")
-    if parts.scheme not in SCHEMES or not host or "@" in parts.netloc or "\\" in url:
+    if parts.scheme not in SCHEMES or not host or "@" in parts.netloc:
         raise ForbiddenAddressError("only plain http and https URLs can be called")
     return parts.scheme, host, port or (443 if _encrypted(parts.scheme) else 80)
 

@@ -12,7 +12,7 @@ from agent_runtime.secret_file import SecretUnavailableError
 from agent_runtime.telemetry.tracing import trace_headers
 from agent_runtime.tools.address_guard import ForbiddenAddressError
 from agent_runtime.tools.agent_chain import MAX_DEPTH, chain_headers
-from agent_runtime.tools.credential import credential
+from agent_runtime.tools.credential import credential, masked
 from agent_runtime.tools.guarded_http import limited
 from agent_runtime.tools.port import CallContext, ToolResult, TransientToolError
 from agents.tool import AgentTool
@@ -74,7 +74,7 @@ class AgentCall:
             body, whole = await limited(response, self._tool.config.max_response_bytes)
         finally:
             await response.aclose()
-        text = body.decode("utf-8", "replace")
+        text = masked(body.decode("utf-8", "replace"), self._token)
         if response.status_code != 200 or not whole:
             reason = text[:500] if whole else "the answer is too long"
             return ToolResult(f"status {response.status_code}: {reason}", error=True)

@@ -11,7 +11,7 @@ import httpx
 from agent_runtime.secret_file import SecretUnavailableError
 from agent_runtime.telemetry.tracing import trace_headers
 from agent_runtime.tools.address_guard import ForbiddenAddressError
-from agent_runtime.tools.credential import credential
+from agent_runtime.tools.credential import credential, masked
 from agent_runtime.tools.guarded_http import following, limited, same_host
 from agent_runtime.tools.port import CallContext, ToolResult, TransientToolError
 from agents.json_path import select
@@ -63,7 +63,8 @@ class ApiCall:
             content, whole = await limited(response, self._tool.config.max_response_bytes)
         finally:
             await response.aclose()
-        text, status = content.decode("utf-8", "replace"), response.status_code
+        text = masked(content.decode("utf-8", "replace"), self._token)
+        status = response.status_code
         if 200 <= status < 300:
             return self._result(text, whole=whole)
         if status in _AGAIN:

@@ -22,6 +22,8 @@ from agents.document import (
 )
 from agents.tool import Authored
 
+SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
+
 
 @asynccontextmanager
 async def following_tools(
@@ -84,11 +86,10 @@ def tool_documents(tools: Iterable[Authored], document: AgentDocument) -> list[T
 
 
 def _access(settings: Settings, namespace: str) -> ClusterAccess:
-    token = settings.kubernetes_token_file
-    ca_file = settings.kubernetes_ca_file
+    ca_file = settings.kubernetes_ca_file or SERVICE_ACCOUNT / "ca.crt"
     return ClusterAccess(
         url=settings.kubernetes_url,
-        token=SecretFile(token),
-        ca_file=ca_file if Path(ca_file).is_file() else None,
+        token=SecretFile(settings.kubernetes_token_file or SERVICE_ACCOUNT / "token"),
+        ca_file=ca_file if ca_file.is_file() else None,
         namespace=namespace,
     )

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from agent_runtime.secret_file import SecretUnavailableError
 from agent_runtime.telemetry.tracing import trace_headers
 from agent_runtime.tools.address_guard import AddressGuard, ForbiddenAddressError
-from agent_runtime.tools.credential import credential
+from agent_runtime.tools.credential import credential, masked
 from agent_runtime.tools.grpc_schema import MethodTypes, SchemaError, by_descriptor, by_reflection
 from agent_runtime.tools.port import CallContext, ToolResult, TransientToolError
 from agents.json_path import select
@@ -79,11 +79,11 @@ class GrpcCall:
         )
         answer = await ask(request, timeout=seconds, metadata=self._metadata(context))
         value = json_format.MessageToDict(answer, preserving_proto_field_name=True)
-        text = json.dumps(value, ensure_ascii=False)
+        text = masked(json.dumps(value, ensure_ascii=False), self._token)
         limit = self._tool.config.max_response_bytes
         if len(text.encode()) > limit:
             return ToolResult({"text": text[:limit], "cut": True})
-        path = self._tool.config.select
+        path, value = self._tool.config.select, json.loads(text)
         return ToolResult(select(path, value) if path else value)
 
     def _metadata(self, context: CallContext) -> tuple[tuple[str, str], ...]:
@@ -130,7 +130,7 @@ class GrpcCall:
     def _failed(self, error: Any) -> ToolResult:
         import grpc
 
-        code, details = error.code(), str(error.details())[:1000]
+        code, details = error.code(), masked(str(error.details()), self._token)[:1000]
         if code is grpc.StatusCode.UNAVAILABLE and self._tool.idempotent:
             raise TransientToolError(f"{self._tool.name} is unavailable: {details}")
         text = f"{code.name}: {details}"

@@ -13,9 +13,9 @@ from jsonschema import Draft202012Validator
 from jsonschema.exceptions import SchemaError
 from mcp.shared.exceptions import MCPError
 
-from agent_runtime.secret_file import SecretUnavailableError
+from agent_runtime.secret_file import SecretFile, SecretUnavailableError
 from agent_runtime.tools.address_guard import AddressGuard
-from agent_runtime.tools.credential import credential
+from agent_runtime.tools.credential import credential, masked
 from agent_runtime.tools.failures import ToolImportError
 from agent_runtime.tools.mcp_connection import McpConnection, UnreachableError
 from agent_runtime.tools.port import BoundTool, CallContext, ToolResult, TransientToolError
@@ -32,8 +32,8 @@ class McpServerTool:
 
     def __init__(self, tool: McpTool, *, guard: AddressGuard, secrets_dir: Path) -> None:
         self._tool = tool
-        token = credential(tool.authentication, secrets_dir)
-        self._connection = McpConnection(tool.config.endpoint, guard, token)
+        self._token = credential(tool.authentication, secrets_dir)
+        self._connection = McpConnection(tool.config.endpoint, guard, self._token)
 
     async def load(self) -> list[BoundTool]:
         """Raises ToolImportError."""
@@ -49,7 +49,8 @@ class McpServerTool:
                 fields = {"tool": self._tool.name, "function": wanted.name, "reason": why_not}
                 _log.warning("function not offered", extra={"fields": fields})
                 continue
-            found.append(McpFunctionCall(self._function(wanted, given), self._connection))
+            function = self._function(wanted, given)
+            found.append(McpFunctionCall(function, self._connection, self._token))
         if not found:
             raise ToolImportError(f"{self._tool.name}: the server has none of the functions")
         return found
@@ -76,9 +77,12 @@ class McpServerTool:
 class McpFunctionCall:
     """One function of a server."""
 
-    def __init__(self, tool: McpFunctionTool, connection: McpConnection) -> None:
+    def __init__(
+        self, tool: McpFunctionTool, connection: McpConnection, token: SecretFile | None
+    ) -> None:
         self._tool = tool
         self._connection = connection
+        self._token = token
 
     @property
     def tool(self) -> McpFunctionTool:
@@ -102,7 +106,25 @@ class McpFunctionCall:
                 raise TransientToolError(f"{self._tool.name} can't be reached: {error}") from None
             text = f"the connection failed ({error}); whether it took effect is unknown"
             return ToolResult(text, error=True)
-        return _result(answer, self._tool.max_response_bytes)
+        return self._result(answer)
+
+    def _result(self, answer: Any) -> ToolResult:
+        """Text and data of the answer; pictures and sound are only named."""
+        value = answer.structured_content
+        if value is None:
+            parts = [_part(each) for each in answer.content]
+            value = parts[0] if len(parts) == 1 else parts
+        text, limit = masked(json.dumps(value, ensure_ascii=False), self._token), self._limit
+        value = json.loads(text)
+        if len(text.encode()) > limit:
+            value = {"text": text[:limit], "cut": True}
+        if answer.is_error:
+            return ToolResult(value if isinstance(value, str) else text[:limit], error=True)
+        return ToolResult(value)
+
+    @property
+    def _limit(self) -> int:
+        return self._tool.max_response_bytes
 
 
 def schema_hash(given: Any) -> str:
@@ -139,20 +161,6 @@ def _without_patterns(schema: Any) -> Any:
             if key != "patternProperties" and not (key == "pattern" and isinstance(value, str))
         }
     return [_without_patterns(each) for each in schema] if isinstance(schema, list) else schema
-
-
-def _result(answer: Any, limit: int) -> ToolResult:
-    """Text and data of the answer; pictures and sound are only named."""
-    value = answer.structured_content
-    if value is None:
-        parts = [_part(each) for each in answer.content]
-        value = parts[0] if len(parts) == 1 else parts
-    text = json.dumps(value, ensure_ascii=False)
-    if len(text.encode()) > limit:
-        value = {"text": text[:limit], "cut": True}
-    if answer.is_error:
-        return ToolResult(value if isinstance(value, str) else text[:limit], error=True)
-    return ToolResult(value)
 
 
 def _part(part: Any) -> Any:
