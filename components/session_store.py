@@ -157,12 +157,14 @@ def certificate_manifest(issuer: str, *, namespace: Any) -> dict[str, Any]:
     }
 
 
-def client_certificate_manifest(issuer: str) -> dict[str, Any]:
+def client_certificate_manifest(
+    issuer: str, *, namespace: Any = CLIENT_NAMESPACE
+) -> dict[str, Any]:
     """A certificate in ai-agents whose Secret brings clients the `ca.crt` that they check with."""
     return {
         "apiVersion": "cert-manager.io/v1",
         "kind": "Certificate",
-        "metadata": metadata(CLIENT_SECRET, component="data", namespace=CLIENT_NAMESPACE),
+        "metadata": metadata(CLIENT_SECRET, component="data", namespace=namespace),
         "spec": {
             "secretName": CLIENT_SECRET,
             "issuerRef": {"group": "cert-manager.io", "kind": "ClusterIssuer", "name": issuer},
@@ -192,6 +194,7 @@ class SessionStore(ComponentResource):
         | ElastiCacheSessionStoreConfig,
         namespace: Input[str],
         password_secret: Input[str],
+        client_namespace: Input[str] = CLIENT_NAMESPACE,
         subnet_ids: Input[list[str]] | None = None,
         security_group_ids: list[Input[str]] | None = None,
         aws_provider: ProviderResource | None = None,
@@ -210,7 +213,7 @@ class SessionStore(ComponentResource):
         elif isinstance(config, ChartSessionStoreConfig):
             self.tls = config.tls_issuer is not None
             self.ca_secret = CLIENT_SECRET if self.tls else None
-            self.host = self._chart(name, config, namespace, password_secret)
+            self.host = self._chart(name, config, namespace, password_secret, client_namespace)
         else:
             self.tls = True
             cache = ElastiCache(
@@ -248,13 +251,14 @@ class SessionStore(ComponentResource):
         config: ChartSessionStoreConfig,
         namespace: Input[str],
         password_secret: Input[str],
+        client_namespace: Input[str],
     ) -> Output[str]:
         needs: list[Resource] = []
         own = ResourceOptions(parent=self)
         if config.tls_issuer is not None:
             certificate = certificate_manifest(config.tls_issuer, namespace=namespace)
             needs.append(kubernetes_object(name, certificate, opts=own))
-            client = client_certificate_manifest(config.tls_issuer)
+            client = client_certificate_manifest(config.tls_issuer, namespace=client_namespace)
             kubernetes_object(f"{name}-client", client, opts=own)
         chart = HelmChart(
             name,

@@ -101,13 +101,15 @@ VectorStoreConfig = Annotated[
 ]
 
 
-def certificate_manifests(issuer: str, *, namespace: Any) -> list[dict[str, Any]]:
+def certificate_manifests(
+    issuer: str, *, namespace: Any, client_namespace: Any = CLIENT_NAMESPACE
+) -> list[dict[str, Any]]:
     """Certificates of the server and of its clients, which need no more of theirs than `ca.crt`."""
     names = [SERVICE, f"{SERVICE}.ai-data", f"{SERVICE}.ai-data.svc"]
     names.append(f"{SERVICE}.ai-data.svc.cluster.local")
     return [
         _certificate(f"{SERVICE}-tls", issuer, namespace, [*names, "localhost"]),
-        _certificate(CLIENT_SECRET, issuer, CLIENT_NAMESPACE, ["milvus-client.ai-agents"]),
+        _certificate(CLIENT_SECRET, issuer, client_namespace, ["milvus-client.ai-agents"]),
     ]
 
 
@@ -227,11 +229,12 @@ class VectorStore(ComponentResource):
         *,
         config: EmbeddedVectorStoreConfig | ChartVectorStoreConfig,
         namespace: Input[str],
+        client_namespace: Input[str] = CLIENT_NAMESPACE,
         bucket: Input[str] | None = None,
         region: Input[str] | None = None,
         opts: ResourceOptions | None = None,
     ) -> None:
-        """`bucket` and `region` say where the `chart` variant keeps its data."""
+        """`bucket`, `region`: where `chart` keeps its data; `client_namespace`: ai-agents' wire."""
         super().__init__("agentic:data:VectorStore", name, None, opts)
         self.ca_secret = self.token_secret = None
         scheme = "http"
@@ -246,7 +249,7 @@ class VectorStore(ComponentResource):
         else:
             if bucket is None or region is None:
                 raise ValueError("vectorStore.variant chart needs a bucket and its region")
-            secured = self._secured(name, config, namespace)
+            secured = self._secured(name, config, namespace, client_namespace)
             scheme = "https" if config.tls_issuer else "http"
             chart = HelmChart(
                 name,
@@ -273,7 +276,11 @@ class VectorStore(ComponentResource):
         self.register_outputs({"url": self.url})
 
     def _secured(
-        self, name: str, config: ChartVectorStoreConfig, namespace: Input[str]
+        self,
+        name: str,
+        config: ChartVectorStoreConfig,
+        namespace: Input[str],
+        client_namespace: Input[str],
     ) -> list[Resource]:
         """The server's certificate, and one in ai-agents whose Secret brings clients its CA."""
         if config.authentication:
@@ -287,5 +294,7 @@ class VectorStore(ComponentResource):
                 manifest,
                 opts=ResourceOptions(parent=self),
             )
-            for manifest in certificate_manifests(config.tls_issuer, namespace=namespace)
+            for manifest in certificate_manifests(
+                config.tls_issuer, namespace=namespace, client_namespace=client_namespace
+            )
         ]
