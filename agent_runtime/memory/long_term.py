@@ -51,12 +51,25 @@ class MilvusLongTermMemory:
         tenant: str,
         top_k: int,
         only: Metadata | None = None,
+        likely: bool = False,
     ) -> list[Hit]:
-        """The nearest passages of the tenant, best first."""
-        where = tenant_filter(tenant, only)
+        """The nearest passages of the tenant, best first.
+
+        Filters on JSON are slow (on Milvus Lite ten times as slow as a search without). Where
+        nearly all passages meet `only`, the nearest are asked for first: if all of those meet it,
+        they are the answer.
+        """
+        mine, narrowed = tenant_filter(tenant), tenant_filter(tenant, only)
         request_id = trace_id()
 
         def run(client: Any) -> list[Hit]:
+            if likely and only:
+                hits = nearest(client, mine)
+                if all(_meets(hit, only) for hit in hits):
+                    return hits
+            return nearest(client, narrowed)
+
+        def nearest(client: Any, where: str) -> list[Hit]:
             found = client.search(
                 self._ready(client, collection),
                 data=[vector],
@@ -196,6 +209,10 @@ class MilvusLongTermMemory:
 
     def _forget_loaded(self) -> None:
         self._loaded.clear()
+
+
+def _meets(hit: Hit, only: Metadata) -> bool:
+    return all(hit.metadata.get(key) == value for key, value in only.items())
 
 
 def _hit(found: dict[str, Any]) -> Hit:

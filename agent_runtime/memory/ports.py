@@ -97,8 +97,12 @@ class LongTermMemory(Protocol):
         tenant: str,
         top_k: int,
         only: Metadata | None = None,
+        likely: bool = False,
     ) -> list[Hit]:
-        """The nearest passages, best first."""
+        """The nearest passages, best first.
+
+        `likely` says that nearly all passages meet `only`: the answer is the same, found faster.
+        """
         ...
 
     async def store(self, collection: str, passages: Sequence[Passage]) -> int:

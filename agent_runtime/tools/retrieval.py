@@ -49,6 +49,7 @@ class Retrieval:
                     top_k=config.top_k,
                     # facts that other people told the agent may lie in the same collection
                     only={"kind": "document"},
+                    likely=True,
                 )
         except (MemoryUnavailableError, RequestError, TimeoutError) as error:
             fields = {"tool": self._tool.name, "reason": str(error) or type(error).__name__}

@@ -18,7 +18,7 @@ from agent_runtime.memory.tenant_filter import tenant_filter
 from tests.harness.workload import free_port
 
 DIMENSION = 8
-A, B, C = "a" * 64, "b" * 64, "c" * 64
+A, B, C, D = (letter * 64 for letter in "abcd")
 
 
 def vector(*numbers: float) -> list[float]:
@@ -65,6 +65,23 @@ async def test_metadata_narrows_a_search_and_a_list(
     assert [hit.id for hit in found] == [B]
     listed = await memory.listed(collection, tenant="acme", only={"kind": "x"})
     assert sorted(each for each, _ in listed) == [A, B]
+
+
+@pytest.mark.services
+async def test_a_likely_condition_finds_the_same(
+    memory: MilvusLongTermMemory, collection: str
+) -> None:
+    """Whether the nearest passages all meet it, or some do not."""
+    await memory.store(collection, [passage(D, "acme", 0.9, 0.1, document="fact")])
+    for only in ({"kind": "x"}, {"document": "two"}, {"document": "none"}):
+        for top_k in (1, 2, 5):
+            both = [
+                await memory.search(
+                    collection, vector(1.0), tenant="acme", top_k=top_k, only=only, likely=likely
+                )
+                for likely in (False, True)
+            ]
+            assert both[0] == both[1]
 
 
 @pytest.mark.services
