@@ -21,12 +21,13 @@ def _pools(config: "PlatformConfig") -> Iterator[tuple[str, NodePoolConfig]]:
 
 def _own_karpenter(config: "PlatformConfig", _region: str | None) -> Iterator[str]:
     eks = config.cluster.eks
-    if eks is None or not eks.auto_mode:
-        pools = [path for path, _ in _pools(config)]
-        if config.karpenter is None and (pools or eks is not None):
-            why = "cluster.eks.capacity 'karpenter'" if eks is not None else ", ".join(pools)
-            yield f"karpenter: got null; {why} needs it; give it a value, as Pulumi.dev.yaml does"
-        if eks is not None and eks.system_nodes is None:
+    if eks is not None and not eks.auto_mode:
+        if config.karpenter is None:
+            yield (
+                "karpenter: got null; cluster.eks.capacity 'karpenter' needs it; give it a value, "
+                "as Pulumi.dev.yaml does"
+            )
+        if eks.system_nodes is None:
             yield (
                 "cluster.eks.systemNodes: got null; Karpenter and DNS need nodes before Karpenter "
                 "can add any; give it a value, as Pulumi.dev.yaml does"

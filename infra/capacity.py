@@ -16,6 +16,7 @@ from components.cluster_addons import (
 )
 from components.gpu_node_pool import NodePool
 from components.karpenter import Karpenter
+from components.node_pool import NodePoolConfig, TaintConfig
 from components.ordering import after
 from components.region import partition_of
 from components.storage_class import AUTO_MODE_PROVISIONER, StorageClass
@@ -126,10 +127,12 @@ def _pools(
     *,
     auto_mode: bool,
 ) -> list[pulumi.Resource]:
+    eks = config.cluster.eks
+    cilium = eks is not None and eks.cni == "cilium"
     return [
         NodePool(
             name,
-            config=pool,
+            config=_until_cilium_runs(pool) if cilium else pool,
             cluster=place.cluster.cluster_name,
             node_role=node_role,
             auto_mode=auto_mode,
@@ -138,3 +141,11 @@ def _pools(
         )
         for name, pool in {**config.gpu_pools, **config.cpu_pools}.items()
     ]
+
+
+def _until_cilium_runs(pool: NodePoolConfig) -> NodePoolConfig:
+    """The pool whose nodes let no Pod in before Cilium's agent can give it an address."""
+    taint = TaintConfig(key=NOT_READY_TAINT, effect="NoExecute")
+    if taint in pool.startup_taints:
+        return pool
+    return pool.model_copy(update={"startup_taints": (*pool.startup_taints, taint)})

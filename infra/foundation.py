@@ -1,25 +1,21 @@
-"""The AWS half of the wiring page: keys, VPC, storage, EKS, nodes, and what only EKS needs."""
+"""The wiring of the cluster that everything stands on: made on AWS, or there already."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import pulumi
-import pulumi_aws as aws
 
-from components.backup import Backup
 from components.cluster import Cluster, EksConfig
-from components.encryption import Encryption
 from components.existing_network import ExistingNetwork
-from components.image_registry import ImageRegistry
 from components.load_balancer_controller import LoadBalancerController
 from components.network import Network
-from components.object_storage import Bucket, ObjectStorage
-from components.region import dns_suffix_of, partition_of
+from components.object_storage import Bucket
+from infra.account import Account, open_account
 from infra.capacity import Place, capacity
-from infra.config import PROJECT, PlatformConfig, TenantStackConfig, given, state_path
-from infra.images import OwnImages, build_images
+from infra.config import PlatformConfig, TenantStackConfig, given, state_path
+from infra.images import OwnImages
 from infra.mirrors import mirror_options
-from infra.providers import aws_providers, kubernetes_provider
+from infra.providers import kubernetes_provider
 
 
 @dataclass(frozen=True)
@@ -32,18 +28,40 @@ class Foundation:
     """Pods find a node, and Services a load balancer, once these exist."""
     cluster_name: pulumi.Input[str]
     kubeconfig: pulumi.Input[str]
-    region: str | None = None
-    account: pulumi.Input[str] = ""
-    """Number of the AWS account."""
-    on_aws: pulumi.ResourceOptions = field(default_factory=pulumi.ResourceOptions)
-    """The AWS provider alone."""
+    on_aws: Account | None = None
+    """What the stack has on AWS; None where it has nothing there."""
     private_subnet_ids: list[pulumi.Output[str]] = field(default_factory=list)
     security_group_id: pulumi.Input[str] | None = None
-    key_arns: Mapping[str, pulumi.Output[str]] = field(default_factory=dict)
-    buckets: Mapping[str, Bucket] = field(default_factory=dict)
-    registry_urls: Mapping[str, pulumi.Output[str]] = field(default_factory=dict)
-    images: OwnImages = field(default_factory=OwnImages)
-    """References of images in that registry."""
+
+    @property
+    def region(self) -> str | None:
+        """AWS region."""
+        return self.on_aws.region if self.on_aws else None
+
+    @property
+    def account(self) -> pulumi.Input[str]:
+        """Number of the AWS account; empty without one."""
+        return self.on_aws.number if self.on_aws else ""
+
+    @property
+    def key_arns(self) -> Mapping[str, pulumi.Output[str]]:
+        """KMS keys by purpose."""
+        return self.on_aws.key_arns if self.on_aws else {}
+
+    @property
+    def buckets(self) -> Mapping[str, Bucket]:
+        """S3 buckets by their short names."""
+        return self.on_aws.buckets if self.on_aws else {}
+
+    @property
+    def registry_urls(self) -> Mapping[str, pulumi.Output[str]]:
+        """ECR repositories."""
+        return self.on_aws.registry_urls if self.on_aws else {}
+
+    @property
+    def images(self) -> OwnImages:
+        """References of images in that registry."""
+        return self.on_aws.images if self.on_aws else OwnImages()
 
     @property
     def on_nodes(self) -> pulumi.ResourceOptions:
@@ -54,15 +72,34 @@ class Foundation:
 
 def found(config: PlatformConfig, region: str | None) -> Foundation:
     """A cluster that is there already, or one made on AWS with all that it needs."""
-    if config.cluster.eks is not None and region is not None:
-        return _on_aws(config, config.cluster.eks, region)
+    account = open_account(config, region) if config.encryption and region else None
+    if config.cluster.eks is not None:
+        return _on_eks(config, config.cluster.eks, given(account))
     existing = given(config.cluster.existing)
     kubeconfig = str(state_path(existing.kubeconfig))
     provider = kubernetes_provider(kubeconfig, cluster=existing.context, context=existing.context)
-    in_cluster = pulumi.ResourceOptions.merge(
-        pulumi.ResourceOptions(providers=[provider]), mirror_options(config)
+    if account is None:
+        in_cluster = pulumi.ResourceOptions.merge(
+            pulumi.ResourceOptions(providers=[provider]), mirror_options(config)
+        )
+        return Foundation(in_cluster, [], existing.context, kubeconfig)
+    return Foundation(
+        _in_cluster(config, account, provider),
+        [],
+        existing.eks_name or existing.context,
+        kubeconfig,
+        on_aws=account,
     )
-    return Foundation(in_cluster, [], existing.context, kubeconfig)
+
+
+def _in_cluster(
+    config: PlatformConfig, account: Account, provider: pulumi.ProviderResource
+) -> pulumi.ResourceOptions:
+    """For objects of the cluster, and for their identities on AWS."""
+    return pulumi.ResourceOptions.merge(
+        pulumi.ResourceOptions(providers=[*account.providers, provider]),
+        mirror_options(config, own_registry=account.registry_host),
+    )
 
 
 def cluster_of_tenant(config: TenantStackConfig) -> pulumi.ResourceOptions:
@@ -80,68 +117,52 @@ def cluster_of_tenant(config: TenantStackConfig) -> pulumi.ResourceOptions:
     return pulumi.ResourceOptions(providers=[provider])
 
 
-def _on_aws(config: PlatformConfig, eks: EksConfig, region: str) -> Foundation:
-    tags = {"Project": PROJECT, "Environment": config.environment} | config.tags
-    providers = aws_providers(region, tags=tags)
-    on_aws = pulumi.ResourceOptions(providers=providers)
-    caller = pulumi.InvokeOutputOptions(provider=providers[0])
-    account = aws.get_caller_identity_output(opts=caller).account_id
-    keys = Encryption(
-        "encryption",
-        config=given(config.encryption),
-        protect=config.protect,
-        retain=config.retain_on_delete,
-        opts=on_aws,
-    )
-    network = _network(config, eks, region, on_aws)
+def _on_eks(config: PlatformConfig, eks: EksConfig, account: Account) -> Foundation:
+    network = _network(config, eks, account)
     cluster = Cluster(
         "cluster",
         config=eks,
-        region=region,
+        region=account.region,
         vpc_id=network.vpc_id,
         private_subnet_ids=network.private_subnet_ids,
         public_subnet_ids=network.public_subnet_ids,
-        admin_role_arn=role_arn(eks.admin_role, region=region, account=account),
-        secrets_key_arn=keys.key_arns["cluster"],
-        opts=on_aws,
+        admin_role_arn=account.role_arn(eks.admin_role),
+        secrets_key_arn=account.key_arns["cluster"],
+        opts=account.opts,
     )
     provider = kubernetes_provider(cluster.kubeconfig, cluster=eks.name)
-    in_cluster = pulumi.ResourceOptions.merge(
-        pulumi.ResourceOptions(providers=[*providers, provider]),
-        mirror_options(config, own_registry=registry_host(account, region)),
+    in_cluster = _in_cluster(config, account, provider)
+    place = Place(
+        cluster=cluster,
+        region=account.region,
+        account=account.number,
+        subnet_ids=network.private_subnet_ids,
+        routes=network.ready,
+        in_cluster=in_cluster,
     )
-    subnets = network.private_subnet_ids
-    place = Place(cluster, region, account, subnets, network.ready, in_cluster)
     ready = capacity(config, eks, place)
-    ready += _load_balancers(config, place, network, ready)
-    _backup(config, keys, region, on_aws)
-    urls = _registry(config, keys, on_aws)
     return Foundation(
         in_cluster=in_cluster,
-        on_aws=on_aws,
-        ready=ready,
+        ready=[*ready, *_load_balancers(config, place, network, ready)],
         cluster_name=cluster.cluster_name,
         kubeconfig=cluster.kubeconfig,
-        region=region,
-        account=account,
+        on_aws=account,
         private_subnet_ids=network.private_subnet_ids,
         security_group_id=cluster.security_group_id,
-        key_arns=keys.key_arns,
-        buckets=_buckets(config, keys, on_aws),
-        registry_urls=urls,
-        images=OwnImages(urls, build_images(config, urls, opts=on_aws)),
     )
 
 
-def _network(
-    config: PlatformConfig, eks: EksConfig, region: str, opts: pulumi.ResourceOptions
-) -> Network | ExistingNetwork:
+def _network(config: PlatformConfig, eks: EksConfig, account: Account) -> Network | ExistingNetwork:
     if config.existing_network is not None:
         return ExistingNetwork(
-            "network", config=config.existing_network, cluster=eks.name, opts=opts
+            "network", config=config.existing_network, cluster=eks.name, opts=account.opts
         )
     return Network(
-        "network", config=given(config.network), cluster=eks.name, region=region, opts=opts
+        "network",
+        config=given(config.network),
+        cluster=eks.name,
+        region=account.region,
+        opts=account.opts,
     )
 
 
@@ -164,59 +185,3 @@ def _load_balancers(
             place.in_cluster, pulumi.ResourceOptions(depends_on=depends_on)
         ),
     ).ready
-
-
-def _backup(
-    config: PlatformConfig, keys: Encryption, region: str, opts: pulumi.ResourceOptions
-) -> None:
-    if config.backup is None:
-        return
-    Backup(
-        "backup",
-        config=config.backup,
-        key_arn=keys.key_arns["storage"],
-        partition=partition_of(region),
-        protect=config.protect,
-        retain=config.retain_on_delete,
-        opts=opts,
-    )
-
-
-def _buckets(
-    config: PlatformConfig, keys: Encryption, opts: pulumi.ResourceOptions
-) -> dict[str, Bucket]:
-    if config.object_storage is None:
-        return {}
-    return ObjectStorage(
-        "storage",
-        config=config.object_storage,
-        key_arn=keys.key_arns["storage"],
-        protect=config.protect,
-        retain=config.retain_on_delete,
-        opts=opts,
-    ).buckets
-
-
-def _registry(
-    config: PlatformConfig, keys: Encryption, opts: pulumi.ResourceOptions
-) -> dict[str, pulumi.Output[str]]:
-    if config.image_registry is None:
-        return {}
-    return ImageRegistry(
-        "registry",
-        config=config.image_registry,
-        key_arn=keys.key_arns["storage"],
-        protect=config.protect,
-        retain=config.retain_on_delete,
-        opts=opts,
-    ).urls
-
-
-def role_arn(name: str, *, region: str, account: pulumi.Output[str]) -> pulumi.Output[str]:
-    """ARN of an IAM role of this account, out of its name (with path)."""
-    return pulumi.Output.concat(f"arn:{partition_of(region)}:iam::", account, f":role/{name}")
-
-
-def registry_host(account: pulumi.Input[str], region: str) -> pulumi.Output[str]:
-    """Address of this account's ECR."""
-    return pulumi.Output.concat(account, f".dkr.ecr.{region}.{dns_suffix_of(region)}")

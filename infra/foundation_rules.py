@@ -3,6 +3,8 @@
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from pydantic.alias_generators import to_camel
+
 from components.image_build_config import OWN_BUILD, OWN_REGISTRY
 from components.subnet_plan import overlaps
 
@@ -27,6 +29,40 @@ def _eks_needs(config: "PlatformConfig", region: str | None) -> Iterator[str]:
         yield (
             "cluster.eks.publicAccessCidrs: got an empty list; a public endpoint needs at least "
             "one block; name your networks or set publicEndpoint: false"
+        )
+
+
+OF_A_CLUSTER_ON_AWS = ("network", "existing_network", "karpenter", "gpu_pools", "cpu_pools")
+ON_AWS = ("encryption", "object_storage", "image_registry", "backup", "secret_operator")
+
+
+def _beside_an_existing_cluster(config: "PlatformConfig", region: str | None) -> Iterator[str]:
+    """Keys that would be ignored, and what buckets and identities need."""
+    existing = config.cluster.existing
+    if existing is None:
+        return
+    for key in OF_A_CLUSTER_ON_AWS:
+        if getattr(config, key):
+            yield (
+                f"{to_camel(key)}: got a value with cluster.existing, whose network and nodes are "
+                "not this stack's; remove it or make the cluster with cluster.eks"
+            )
+    wanted = [to_camel(key) for key in ON_AWS if getattr(config, key)]
+    if not wanted:
+        return
+    if region is None:
+        yield f"{wanted[0]}: got a value without 'aws:region'; set it beside this key or null it"
+    if config.encryption is None:
+        yield f"encryption: got null; {', '.join(wanted)} need its keys; give it a value"
+    if existing.eks_name is None:
+        yield (
+            f"cluster.existing.eksName: missing; {', '.join(wanted)} on AWS are reached by Pod "
+            "Identity, which knows a cluster by its EKS name; name it or null them"
+        )
+    if config.session_store.variant == "elasticache":
+        yield (
+            "sessionStore.variant: got 'elasticache', which lies in the network of a cluster of "
+            "this stack; choose 'chart' or make the cluster with cluster.eks"
         )
 
 
@@ -141,4 +177,12 @@ def _mirrors(config: "PlatformConfig", _region: str | None) -> Iterator[str]:
         )
 
 
-FOUNDATION_RULES = (_eks_needs, _zones, _addresses, _load_balancer, _own_images, _mirrors)
+FOUNDATION_RULES = (
+    _eks_needs,
+    _beside_an_existing_cluster,
+    _zones,
+    _addresses,
+    _load_balancer,
+    _own_images,
+    _mirrors,
+)

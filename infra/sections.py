@@ -15,6 +15,9 @@ class ExistingClusterConfig(ConfigModel):
     """Path, relative to the checkout; `.local/…` follows the state folder of the local platform."""
     context: str
     """The context in that file; also the identity of the cluster, whose change replaces all."""
+    eks_name: str | None = Field(default=None, pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,99}$")
+    """Its name when it is an EKS cluster: with it Pods get identities on AWS (it needs the add-on
+    `eks-pod-identity-agent`)."""
 
 
 class ClusterConfig(ConfigModel):

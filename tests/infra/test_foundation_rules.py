@@ -1,16 +1,21 @@
 """What a stack file may not say about AWS, each refusal with path, value and way out."""
 
+from functools import cache
 from typing import Any
 
 import pulumi
 import pytest
 
+from infra import stack
 from infra.config import PlatformConfig, parse
+from tests.harness.cloud import CALLER, cloud_outputs
+from tests.harness.recording import Recording, record
 from tests.infra.stack_data import auto_mode_data, platform_data
 
 pytestmark = pytest.mark.unit
 
-EXISTING = {
+KEY = "arn:aws:kms:us-west-2:111122223333:key/0a1b2c3d"
+EXISTING: dict[str, Any] = {
     "vpcId": "vpc-0123456789abcdef0",
     "cidr": "10.10.0.0/16",
     "privateSubnets": {
@@ -170,3 +175,79 @@ def test_a_cache_of_a_registry_that_asks_for_credentials_needs_them() -> None:
     data["imageRegistry"]["pullThrough"]["upstreams"]["docker.io"] = {}
     (line,) = mistakes(data)
     assert line.startswith("imageRegistry.pullThrough: docker.io: ECR asks these registries with")
+
+
+def on_an_existing_cluster() -> dict[str, Any]:
+    """Prod's charts and buckets on an EKS cluster that somebody else made."""
+    existing = {"kubeconfig": "their.kubeconfig", "context": "theirs", "eksName": "their-cluster"}
+    gone = ("network", "karpenter", "loadBalancerController", "existingNetwork")
+    return (
+        platform_data("prod")
+        | {"cluster": {"existing": existing}, "gpuPools": {}, "cpuPools": {}}
+        | dict.fromkeys(gone)
+    )
+
+
+def test_a_platform_with_buckets_can_stand_on_an_existing_cluster() -> None:
+    config = parse(on_an_existing_cluster(), PlatformConfig, region="us-west-2")
+    made = record(lambda: stack.build(config, "us-west-2"), answers=CALLER, outputs=cloud_outputs)
+    assert not made.of_type("eks:index:Cluster")
+    assert not made.of_type(":NodePool")
+    assert made.of_type("s3/bucket:Bucket")
+    (provider,) = made.of_type("providers:kubernetes")
+    assert provider.inputs["kubeconfig"].endswith("/their.kubeconfig")
+    assert provider.inputs["clusterIdentifier"] == "theirs"
+    identities = made.of_type(":PodIdentityAssociation")
+    assert {it.inputs["clusterName"] for it in identities} == {"their-cluster"}
+    assert {it.inputs["serviceAccount"] for it in identities} >= {"milvus", "langfuse"}
+
+
+@pytest.mark.parametrize(
+    ("change", "line"),
+    [
+        ({"karpenter": {"replicas": 1}}, "karpenter: got a value with cluster.existing"),
+        (
+            {"loadBalancerController": {"replicas": 1}},
+            "loadBalancerController: got a value without cluster.eks",
+        ),
+        ({"encryption": None}, "encryption: got null; objectStorage, imageRegistry, backup"),
+    ],
+)
+def test_what_an_existing_cluster_cant_use_is_refused(change: dict[str, Any], line: str) -> None:
+    (found,) = mistakes(on_an_existing_cluster() | change)
+    assert found.startswith(line)
+
+
+def test_identities_on_an_existing_cluster_need_its_eks_name() -> None:
+    data = on_an_existing_cluster()
+    del data["cluster"]["existing"]["eksName"]
+    (line,) = mistakes(data)
+    assert line.startswith("cluster.existing.eksName: missing; encryption, objectStorage")
+
+
+@cache
+def on_what_is_there_with_cilium() -> Recording:
+    data = platform_data("prod") | {"existingNetwork": EXISTING, "network": None}
+    data["encryption"]["existingKeys"] = {"cluster": KEY, "storage": KEY}
+    data["cluster"]["eks"]["cni"] = "cilium"
+    config = parse(data, PlatformConfig, region="us-west-2")
+    return record(lambda: stack.build(config, "us-west-2"), answers=CALLER, outputs=cloud_outputs)
+
+
+def test_an_existing_vpc_and_existing_keys_carry_a_whole_platform() -> None:
+    made = on_what_is_there_with_cilium()
+    assert not [it for it in made.resources if it.type in {"aws:ec2/vpc:Vpc", "aws:kms/key:Key"}]
+    (cluster,) = made.of_type("eks:index:Cluster")
+    assert cluster.inputs["vpcId"] == EXISTING["vpcId"]
+    assert cluster.inputs["encryptionConfigKeyArn"] == KEY
+    (group,) = made.of_type(":NodeGroup")
+    assert group.inputs["subnetIds"] == [*EXISTING["privateSubnets"].values()]
+
+
+def test_with_cilium_no_pod_enters_a_node_before_its_agent() -> None:
+    made = on_what_is_there_with_cilium()
+    assert not {it.name for it in made.of_type(":Addon")} & {"vpc-cni", "kube-proxy"}
+    assert "cilium" in {it.name for it in made.of_type(":Release")}
+    for pool in made.of_type("/v1:NodePool"):
+        taints = pool.inputs["spec"]["template"]["spec"]["startupTaints"]
+        assert {it["key"] for it in taints} == {"node.cilium.io/agent-not-ready"}
