@@ -19,7 +19,7 @@ def limit_filter(limits: LimitsConfig) -> dict[str, Any]:
     # A count that got lost would be a request for free, so another Pod of the service is tried.
     retry = {
         "retry_on": "connect-failure,refused-stream,reset,unavailable,internal,unknown",
-        "num_retries": 5,
+        "num_retries": max(5, limits.timeout_milliseconds // 200),
         "retry_back_off": {"base_interval": "0.02s", "max_interval": "0.3s"},
     }
     service = {"envoy_grpc": {"cluster_name": LIMITS_CLUSTER, "retry_policy": retry}}

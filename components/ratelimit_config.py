@@ -61,7 +61,8 @@ class LimitsConfig(ConfigModel):
     on_failure: Literal["closed", "open"] = "closed"
     """When nobody can count: refuse with 503, or let pass uncounted."""
     timeout_milliseconds: Annotated[int, Field(ge=10, le=10_000)] = 1000
-    """How long a request waits for the count, retries included."""
+    """How long a request waits for the count, and how long the tokens of an answer are offered to
+    it again, retries included: tokens that end in a longer outage are not counted."""
     replicas: PositiveInt = 2
     """Pods of the rate limit service."""
     image: str | None = None

@@ -10,6 +10,7 @@ from components.access_control import AccessControl
 from components.autoscaling_operator import AutoscalingOperator
 from components.cert_manager import CertManager
 from components.custom_resource_definitions import CustomResourceDefinitions
+from components.gateway_secrets import gateway_entries
 from components.gpu_claim import GpuClaims
 from components.gpu_support import GpuSupport
 from components.namespace import Namespace
@@ -20,16 +21,12 @@ from components.secret_operator import SecretOperator
 from components.secret_store import (
     DirectoryConfig,
     ExternalSecretsConfig,
-    SecretEntry,
     SecretStore,
 )
 from components.service_mesh import MeshDoors, ServiceMesh
 from components.tracing import LANGFUSE_SECRETS, LangfuseTracingConfig
 from infra.config import CHECKOUT, PlatformConfig, given, state_path
 from infra.foundation import Foundation
-
-GATEWAY_KEYS = "gateway-api-keys"
-"""The Secret that a gateway reads API keys from, where the program can't know them."""
 
 Namespaces = Mapping[str, pulumi.Output[str]]
 
@@ -74,8 +71,11 @@ def operators(config: PlatformConfig, foundation: Foundation) -> list[pulumi.Res
     if config.autoscaling_operator:
         keda = AutoscalingOperator("keda", config=config.autoscaling_operator, opts=opts)
         made.append(keda)
-    PriorityClasses("priority", config=config.priority_classes, opts=foundation.in_cluster)
-    return [*waits, *made]
+    classes = PriorityClasses(
+        "priority", config=config.priority_classes, opts=foundation.in_cluster
+    )
+    # A Pod that names a class which is not there is refused.
+    return [*waits, *made, classes]
 
 
 def namespaces(
@@ -124,9 +124,9 @@ def secrets(config: PlatformConfig, foundation: Foundation, namespaces: Namespac
     wanted = [*settings.entries]
     if isinstance(config.tracing, LangfuseTracingConfig):
         wanted += LANGFUSE_SECRETS
-    if config.gateway.variant == "kgateway":
-        keys = dict(config.gateway_keys)
-        wanted.append(SecretEntry(name=GATEWAY_KEYS, keys=keys, namespaces=("ai-gateway",)))
+    known = isinstance(settings, DirectoryConfig)
+    keys = config.gateway_keys
+    wanted += gateway_entries(config.gateway, keys, known=known, entries=settings.entries)
     change: dict[str, Any] = {"entries": tuple(wanted)}
     if isinstance(settings, DirectoryConfig):
         change["directory"] = state_path(settings.directory)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from infra.auto_mode_rules import AUTO_MODE_RULES
 from infra.capacity_rules import CAPACITY_RULES
 from infra.foundation_rules import FOUNDATION_RULES
+from infra.gateway_rules import GATEWAY_RULES
 from infra.quota_rules import QUOTA_RULES
 from infra.secret_rules import SECRET_RULES
 from infra.serving_rules import SERVING_RULES
@@ -68,20 +69,6 @@ def _stores(config: "PlatformConfig", _region: str | None) -> Iterator[str]:
             )
 
 
-def _gateway(config: "PlatformConfig", _region: str | None) -> Iterator[str]:
-    files = config.secrets.source == "directory"
-    if config.gateway.variant == "envoy" and not files:
-        yield (
-            "gateway.variant: got 'envoy', whose keys must be known to this program; "
-            "choose 'kgateway' or secrets.source 'directory'"
-        )
-    if config.gateway.jwt and config.gateway.jwt.jwks_url is None and not files:
-        yield (
-            "gateway.jwt.jwksUrl: missing; without it the key set is the file jwks.json of "
-            "secrets.source 'directory'; name your identity provider's URL"
-        )
-
-
 RULES = (
     *FOUNDATION_RULES,
     *AUTO_MODE_RULES,
@@ -91,7 +78,7 @@ RULES = (
     _images,
     _operators,
     _stores,
-    _gateway,
+    *GATEWAY_RULES,
     *STORE_RULES,
     *SECRET_RULES,
     *QUOTA_RULES,

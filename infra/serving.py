@@ -3,20 +3,26 @@
 from collections.abc import Mapping
 
 import pulumi
+from pydantic import ValidationError
 
 from components.agent_operator import AgentOperator
 from components.agent_pod import Surroundings
 from components.agent_scaler import AgentScaler
 from components.agent_service import AgentService
+from components.agentgateway_objects import KEYS_SECRET
 from components.gateway import Gateway
+from components.gateway_secrets import GATEWAY_KEYS, STORE_SECRET
 from components.image_prepull import ImagePrepull
 from components.inference_service import InferenceService
 from components.leader_worker_sets import LeaderWorkerSets
 from components.metrics import Metrics
 from components.model_server import ModelServer
 from components.ordering import after
+from components.ratelimit import RateLimitService
+from components.ratelimit_config import LimitsConfig
 from components.sample_services import SampleServices, SampleSurroundings
 from components.secret_store import SecretStore
+from components.session_store import SessionStore
 from components.tool_registry import ToolRegistry
 from components.tracing import Tracing
 from components.versions import IMAGES
@@ -25,7 +31,7 @@ from inference.routing import AgentRoute, RouteTable
 from infra.config import PlatformConfig, given
 from infra.documents import Documents
 from infra.foundation import Foundation
-from infra.ground import GATEWAY_KEYS, Namespaces
+from infra.ground import Namespaces
 
 
 def gateway(
@@ -33,33 +39,72 @@ def gateway(
     foundation: Foundation,
     namespaces: Namespaces,
     secrets: SecretStore,
+    sessions: SessionStore,
     traces: Tracing,
     documents: Documents,
 ) -> Gateway:
     """The door; models and agents are known to it by name, before they run."""
-    inline = config.gateway.variant == "envoy"
+    variant, files = config.gateway.variant, config.secrets.source == "directory"
+    inline = variant == "envoy" or (variant == "agentgateway" and files)
     own_keys = config.gateway.jwt is not None and config.gateway.jwt.jwks_url is None
+    keys = KEYS_SECRET if variant == "agentgateway" else GATEWAY_KEYS
+    inside = namespaces["ai-gateway"]
+    if config.gateway.limits:
+        inside = after(
+            inside, [_limits(config.gateway.limits, inside, secrets, sessions, foundation)]
+        )
     return Gateway(
         "gateway",
         config=config.gateway,
-        routes=RouteTable(
-            models=config.gateway.models,
-            agents=tuple(AgentRoute(name=name) for name in documents.agents),
-            servers=config.gateway.servers,
-            providers=config.gateway.providers,
-        ),
-        namespace=namespaces["ai-gateway"],
+        routes=_routes(config, documents),
+        namespace=inside,
         api_keys={tenant: secrets.value(key) for tenant, key in config.gateway_keys.items()}
         if inline
         else None,
         provider_keys={
             name: secrets.value(provider.key)
             for name, provider in config.gateway.providers.items()
-            if provider.key and inline
+            if provider.key and variant == "envoy"
         },
-        api_key_secret=None if inline else secrets.names["ai-gateway"][GATEWAY_KEYS],
+        api_key_secret=secrets.names["ai-gateway"][keys]
+        if config.gateway_keys and not inline
+        else None,
         jwks=secrets.value("jwks.json") if own_keys else None,
         traces_url=traces.url,
+        opts=foundation.on_nodes,
+    )
+
+
+def _routes(config: PlatformConfig, documents: Documents) -> RouteTable:
+    """`pulumi.RunError`, one line each, where an agent has a model's name."""
+    try:
+        return RouteTable(
+            models=config.gateway.models,
+            agents=tuple(AgentRoute(name=name) for name in documents.agents),
+            servers=config.gateway.servers,
+            providers=config.gateway.providers,
+        )
+    except ValidationError as error:
+        said = [str(each["ctx"]["error"]) for each in error.errors() if "ctx" in each]
+        raise pulumi.RunError("\n".join(f"gateway: {line}" for line in said)) from None
+
+
+def _limits(
+    limits: LimitsConfig,
+    inside: pulumi.Output[str],
+    secrets: SecretStore,
+    sessions: SessionStore,
+    foundation: Foundation,
+) -> RateLimitService:
+    """What counts; it keeps its counts in the session store, which forgets nothing."""
+    return RateLimitService(
+        "limits",
+        limits=limits,
+        namespace=inside,
+        store_host=sessions.host,
+        store_port=sessions.port,
+        store_tls=sessions.tls,
+        password_secret=secrets.names["ai-gateway"][STORE_SECRET],
         opts=foundation.in_cluster,
     )
 

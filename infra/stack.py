@@ -44,7 +44,7 @@ def _platform(config: PlatformConfig, region: str | None) -> dict[str, Any]:
     traces = stores.traces(config, foundation, namespaces)
     stores.collections(config, foundation, namespaces, vectors)
     metrics = stores.metrics(config, foundation, namespaces, documents.agents)
-    gateway = serving.gateway(config, foundation, namespaces, secrets, traces, documents)
+    gateway = serving.gateway(config, foundation, namespaces, secrets, sessions, traces, documents)
     serving.models(config, foundation, namespaces, metrics)
     around = Surroundings(
         gateway_url=gateway.url,
