@@ -11,6 +11,9 @@ WORKERS ?= -n 2 --dist loadgroup
 # a private network needs root, be it one's own user's in a user namespace
 ROOT_OF_OWN = $$(test "$$(id -u)" = 0 || echo unshare --map-root-user)
 
+# of `make bench`; scaling is left out, as it needs a network of its own (make test-scaling)
+AREAS := models runtime gateway retrieval preview
+
 .DEFAULT_GOAL := help
 .PHONY: help up status logs down clean ask trace token env preview check test test-stacks test-scaling test-all bench docs format environment
 
@@ -80,6 +83,6 @@ test-all: environment ## every tier
 	@$(PYTHON) -m local tools --scaling
 	@$(PYTEST) $(WORKERS) $(ARGS)
 
-bench: environment ## the figures that the README quotes
-	@$(PYTHON) tools/bench.py $(ARGS)
-	@$(PYTHON) -m tools.bench_preview
+bench: environment ## every figure; AREA=models|runtime|gateway|retrieval|preview|scaling for one
+	@if [ -z "$(AREA)" ]; then $(PYTHON) tools/bench.py $(ARGS); fi
+	@for area in $(or $(AREA),$(AREAS)); do echo "$$area"; $(PYTHON) -m tools.bench_$$area || exit 1; done

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from difflib import get_close_matches
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
@@ -136,14 +136,14 @@ class ModelSpec(DataModel):
             raise ValueError(f"model {self.name!r}: an embedding model, and only it, has dimension")
         return self
 
-    @property
+    @cached_property
     def expert_layers(self) -> int:
         """Layers with experts; 0 in a dense model."""
         if self.experts is None:
             return 0
         return (self.layers - self.dense_layers) // self.expert_interval
 
-    @property
+    @cached_property
     def expert_parameters(self) -> int:
         """Parameters of all routed experts: what mixture-of-experts publishers quantize most."""
         if self.experts is None:
@@ -156,12 +156,12 @@ class ModelSpec(DataModel):
         """Matrices of one feed-forward network."""
         return 3 if self.gated else 2
 
-    @property
+    @cached_property
     def counted_parameters(self) -> int:
         """Parameters counted from the architecture; norms and biases are too few to matter."""
         return self._rest_parameters + self.expert_parameters
 
-    @property
+    @cached_property
     def active_parameters(self) -> int:
         """Parameters that one token passes through."""
         if self.experts is None:
@@ -169,7 +169,7 @@ class ModelSpec(DataModel):
         share = self.experts.active / self.experts.total
         return self._rest_parameters + int(self.expert_parameters * share)
 
-    @property
+    @cached_property
     def _rest_parameters(self) -> int:
         """All but the routed experts."""
         dense = (self.layers - self.expert_layers) * self.feed_forward_size

@@ -102,9 +102,9 @@ def size(model: ModelSpec, demand: Demand, offers: Iterable[InstanceOffer]) -> S
 def _fits(model: ModelSpec, demand: Demand, offer: InstanceOffer) -> Iterator[Size]:
     """The smallest server on this offer: fewer GPUs of one node first, then more nodes."""
     for tensor, nodes in _shapes(model, demand, offer):
-        fit = _fit(model, demand, offer, tensor, nodes)
-        if fit.max_sequences >= demand.sequences:
-            yield fit
+        room = _room(model, demand, offer, tensor, nodes)
+        if room.max_sequences >= demand.sequences:
+            yield _priced(model, demand, offer, room)
             return
 
 
@@ -119,34 +119,49 @@ def _shapes(model: ModelSpec, demand: Demand, offer: InstanceOffer) -> Iterator[
                 yield whole, nodes
 
 
-def _fit(model: ModelSpec, demand: Demand, offer: InstanceOffer, tensor: int, nodes: int) -> Size:
+class _Room(NamedTuple):
+    """What a shape of server leaves for the KV cache."""
+
+    tensor: int
+    nodes: int
+    weight_bytes: int
+    reserve_bytes: int
+    kv_bytes: int
+    max_sequences: int
+
+
+def _room(model: ModelSpec, demand: Demand, offer: InstanceOffer, tensor: int, nodes: int) -> _Room:
     gpus = tensor * nodes
     weights = weight_bytes(model)
     reserve = gpus * reserve_bytes(model, tensor_parallel=tensor, sequences=demand.sequences)
     one = kv_bytes(model, tokens=demand.context_tokens, kv_type=demand.kv_type)
     one *= kv_copies(model, tensor)
-    room = int(gpus * offer.gpu.memory_gib * GIB * MEMORY_UTILIZATION) - weights - reserve
+    left = int(gpus * offer.gpu.memory_gib * GIB * MEMORY_UTILIZATION) - weights - reserve
+    return _Room(tensor, nodes, weights, reserve, max(left, 0), max(left, 0) // one)
+
+
+def _priced(model: ModelSpec, demand: Demand, offer: InstanceOffer, room: _Room) -> Size:
     speed = decode_tokens_per_second(
         model,
         offer.gpu,
-        gpus=gpus,
+        gpus=room.tensor * room.nodes,
         sequences=demand.sequences,
         context_tokens=demand.context_tokens,
         kv_type=demand.kv_type,
     )
-    per_hour = offer.usd_per_hour * nodes
+    per_hour = offer.usd_per_hour * room.nodes
     # Instances with more GPUs than one server takes run several servers.
-    servers = max(1, offer.gpus // tensor) if nodes == 1 else 1
+    servers = max(1, offer.gpus // room.tensor) if room.nodes == 1 else 1
     tokens_per_hour = speed * servers * demand.utilization * 3600
     return Size(
         offer=offer,
-        tensor_parallel=tensor,
-        pipeline_parallel=nodes,
-        expert_parallel=model.experts is not None and tensor > 1,
-        weight_bytes=weights,
-        kv_bytes=max(room, 0),
-        reserve_bytes=reserve,
-        max_sequences=max(room, 0) // one,
+        tensor_parallel=room.tensor,
+        pipeline_parallel=room.nodes,
+        expert_parallel=model.experts is not None and room.tensor > 1,
+        weight_bytes=room.weight_bytes,
+        kv_bytes=room.kv_bytes,
+        reserve_bytes=room.reserve_bytes,
+        max_sequences=room.max_sequences,
         tokens_per_second=speed,
         usd_per_hour=per_hour,
         usd_per_million_tokens=per_hour / tokens_per_hour * 1e6,
