@@ -12,6 +12,7 @@ from agent_runtime.memory.approvals import ApprovalStore, InProcessApprovals
 from agent_runtime.memory.audit import AuditTrail, InProcessAudit
 from agent_runtime.memory.long_term import MilvusLongTermMemory
 from agent_runtime.memory.session_store import SessionStore
+from agent_runtime.memory.tools import AssembledFacts, assemble_facts
 from agent_runtime.runs.setup import RunningService, build_runs
 from agent_runtime.settings import Settings
 from agent_runtime.telemetry.metrics import Metrics
@@ -38,6 +39,7 @@ class AgentRuntime:
     client: ModelClient
     registry: ToolRegistry
     knowledge: MilvusLongTermMemory
+    facts: AssembledFacts
     sessions: SessionStore | None
 
     @property
@@ -52,19 +54,22 @@ class AgentRuntime:
 
     async def warm(self) -> None:
         """Connect ahead of the first question to what the agent's tools need."""
-        if any(isinstance(tool, RetrievalTool) for tool in self.tools):
+        if self.facts.facts or any(isinstance(tool, RetrievalTool) for tool in self.tools):
             await self.knowledge.warm()
 
     async def close(self) -> None:
         await self.runs.close()
         await self.registry.close()
+        await self.facts.close()
         await self.client.close()
         if self.sessions:
             await self.sessions.close()
         self.knowledge.close()
 
 
-def assemble(settings: Settings, document: AgentDocument, tools: tuple[Authored, ...]) -> AgentRuntime:
+def assemble(
+    settings: Settings, document: AgentDocument, tools: tuple[Authored, ...]
+) -> AgentRuntime:
     """Nothing is connected yet: every part connects when it is first used."""
     name = settings.name or document.metadata.name
     metrics = Metrics(name)
@@ -73,12 +78,15 @@ def assemble(settings: Settings, document: AgentDocument, tools: tuple[Authored,
     tracing = Tracing(settings, name, namespace, dropped)
     client = ModelClient(settings, metrics)
     knowledge = MilvusLongTermMemory.from_settings(settings)
+    embedder = PaddedEmbedder(settings, client, tracing)
+    facts = assemble_facts(document, knowledge, embedder, metrics)
     registry = bind(
         tools,
         guard=AddressGuard(settings.allowed_hosts),
         secrets_dir=settings.secrets_dir,
         memory=knowledge,
-        embedder=PaddedEmbedder(settings, client, tracing),
+        embedder=embedder,
+        extra=facts.tools,
     )
     sessions = SessionStore(settings, document) if document.spec.memory else None
     approvals: ApprovalStore = sessions.approvals if sessions else InProcessApprovals()
@@ -115,5 +123,6 @@ def assemble(settings: Settings, document: AgentDocument, tools: tuple[Authored,
         client=client,
         registry=registry,
         knowledge=knowledge,
+        facts=facts,
         sessions=sessions,
     )

@@ -2,13 +2,20 @@
 
 import asyncio
 import logging
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 from agent_runtime.errors import RequestError
-from agent_runtime.memory.facts import Facts, Owner
-from agent_runtime.memory.ports import KnowledgeRequiredError, MemoryUnavailableError
+from agent_runtime.memory.facts import Embedder, Facts, Owner
+from agent_runtime.memory.ports import (
+    KnowledgeRequiredError,
+    LongTermMemory,
+    MemoryUnavailableError,
+)
+from agent_runtime.telemetry.metrics import Metrics
 from agent_runtime.tools.port import CallContext, ToolResult
+from agents.document import AgentDocument
 from agents.memory_tool import LongTermMemoryConfig, MemoryTool, memory_tools
 
 MAX_QUERY_CHARACTERS = 8000
@@ -71,6 +78,30 @@ class FactTool:
 def fact_tools(config: LongTermMemoryConfig, facts: Facts, agent: str) -> list[FactTool]:
     """The tools of one agent, for `tools.registry.bind(extra=...)`."""
     return [FactTool(tool, facts, config, agent) for tool in memory_tools(config)]
+
+
+@dataclass(frozen=True)
+class AssembledFacts:
+    """What an agent with long-term memory is made of; nothing for one without."""
+
+    facts: Facts | None = None
+    tools: tuple[FactTool, ...] = ()
+
+    async def close(self) -> None:
+        """Store what waits; before the store and the model client are closed."""
+        if self.facts:
+            await self.facts.close()
+
+
+def assemble_facts(
+    document: AgentDocument, memory: LongTermMemory, embedder: Embedder, metrics: Metrics
+) -> AssembledFacts:
+    """The long-term memory that a document asks for."""
+    config = document.spec.memory.long_term if document.spec.memory else None
+    if config is None:
+        return AssembledFacts()
+    facts = Facts(memory, embedder, metrics, collection=config.collection)
+    return AssembledFacts(facts, tuple(fact_tools(config, facts, document.metadata.name)))
 
 
 def _date(created: object) -> str:
