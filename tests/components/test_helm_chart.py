@@ -15,7 +15,7 @@ from tests.harness.recording import record
 pytestmark = pytest.mark.unit
 
 SOURCE = Path(versions.__file__).read_text("utf-8").splitlines()
-PIN = re.compile(r'"[^"]*?v?\d+\.\d+[^"]*"|"al2023@v\d+"')
+PIN = re.compile(r'"[^"]*\d+\.\d+[^"]*"|"al2023@v\d+"|"[^"]+:[\w.-]*\d[\w.-]*"')
 
 
 @pytest.mark.parametrize("name", CHARTS)
