@@ -1,5 +1,6 @@
-"""Short commands of the Pulumi CLI, which must end."""
+"""Commands of the Pulumi CLI end: short ones by themselves, long ones when they are asked."""
 
+import signal
 import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -9,6 +10,25 @@ from local.report import UserError
 CALL_SECONDS = 120.0
 """Many times what a busy machine needs: a command that takes longer waits for something that will
 not come."""
+
+ENDINGS = ((30.0, signal.SIGTERM), (10.0, signal.SIGKILL))
+"""How long each signal is given, and the one that follows it."""
+
+
+def let_end(process: "subprocess.Popen[str]") -> None:
+    """Interrupt a running engine and wait until it has ended its steps; one that can't is killed.
+
+    What it still says is read and dropped: an engine that nobody reads would wait for ever.
+    """
+    process.send_signal(signal.SIGINT)
+    for seconds, harder in ENDINGS:
+        try:
+            process.communicate(timeout=seconds)
+        except (subprocess.TimeoutExpired, KeyboardInterrupt):
+            process.send_signal(harder)
+        else:
+            return
+    process.communicate()
 
 
 def call(

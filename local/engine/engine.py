@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 from local.engine import heal
-from local.engine.call import call
+from local.engine.call import call, let_end
 from local.engine.events import EngineResult, EventReader
 from local.engine.plugins import PLUGINS, Plugin, check_kinds, install
 from local.engine.shim import write_shim
@@ -179,12 +179,7 @@ def _follow(process: "subprocess.Popen[str]", reader: EventReader) -> int:
             reader.read(process.stdout)
             return process.wait()
         except KeyboardInterrupt:
-            process.send_signal(2)
-            try:
-                process.wait(30)
-            except (subprocess.TimeoutExpired, KeyboardInterrupt):
-                process.terminate()
-                process.wait()
+            let_end(process)
             raise
 
 

@@ -127,7 +127,7 @@ def test_up_interrupted_at_ten_random_moments_is_healed_by_the_next(
             process.wait(moments.uniform(0.1, 14.0))
         except subprocess.TimeoutExpired:
             os.killpg(process.pid, signal.SIGKILL if kill else signal.SIGINT)
-        _, said = process.communicate(timeout=90)
+        _, said = process.communicate(timeout=180)
         assert "Traceback" not in said, f"seed {seed}, moment {number}: {said[-3000:]}"
         if not kill and process.returncode == 130:
             _assert_quiet(fresh_platform, f"seed {seed}, moment {number}")
