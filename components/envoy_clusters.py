@@ -81,8 +81,21 @@ def backend_clusters(routes: RouteTable) -> list[dict[str, Any]]:
 
 
 _LEAST_REQUEST: dict[str, Any] = {
-    "lb_policy": "LEAST_REQUEST",
-    "least_request_lb_config": {"choice_count": 3},
+    "load_balancing_policy": {
+        "policies": [
+            {
+                "typed_extension_config": {
+                    "name": "envoy.load_balancing_policies.least_request",
+                    "typed_config": {
+                        "@type": f"{_TYPE}.extensions.load_balancing_policies.least_request.v3."
+                        "LeastRequest",
+                        # A few random picks would often see the slow one alone.
+                        "selection_method": "FULL_SCAN",
+                    },
+                }
+            }
+        ]
+    }
 }
 
 

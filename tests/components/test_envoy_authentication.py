@@ -8,9 +8,24 @@ from typing import Any
 
 import httpx
 import pytest
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
 
+from components.gateway_config import GatewayConfig, JwtConfig
 from inference.routing import AgentRoute, Backend, ModelRoute, RouteTable
-from tests.components.gateway_fixture import KEYS, Platform, platform, signing_key, token
+from tests.components.gateway_fixture import (
+    AUDIENCE,
+    ISSUER,
+    KEYS,
+    Platform,
+    jwks,
+    platform,
+    signing_key,
+    token,
+)
+from tests.harness.http_server import serving
 
 pytestmark = pytest.mark.services
 
@@ -238,3 +253,24 @@ def test_a_body_that_is_no_json_is_asked_for_a_model(gateway: Platform) -> None:
         )
         assert answer.status_code == 400, (content, answer.text)
         assert "x-model-id" in answer.json()["error"]["message"]
+
+
+def test_the_keys_of_an_issuer_are_fetched_from_it(tmp_path: Path) -> None:
+    asked: list[str] = []
+
+    async def keys(request: Request) -> Response:
+        asked.append(request.url.path)
+        return Response(jwks(), media_type="application/json")
+
+    with serving(Starlette(routes=[Route("/keys", keys)])) as issuer:
+        port = issuer.rpartition(":")[2]
+        host = "issuer.ai-gateway.svc.cluster.local"
+        remote = JwtConfig(issuer=ISSUER, audience=AUDIENCE, jwks_url=f"http://{host}:{port}/keys")
+        config = GatewayConfig(variant="envoy", jwt=remote, rate_limit=None)
+        services = ("model", "agent", "issuer")
+        with platform(_routes, services, tmp_path, config=config) as fetching:
+            assert fetching.post(ASK, key=token()).status_code == 200
+            refused = fetching.post(ASK, key=token(key=signing_key("wrong")))
+            assert refused.status_code == 401
+            assert fetching.post(ASK).status_code == 200, "an API key works beside"
+    assert asked == ["/keys"]

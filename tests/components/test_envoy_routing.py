@@ -12,6 +12,7 @@ import pytest
 from components.gateway_config import GatewayConfig, RateLimitConfig
 from inference.routing import AgentRoute, Backend, ModelRoute, RouteTable
 from tests.components.gateway_fixture import CONFIG, KEYS, Platform, platform
+from tests.harness.workload import eventually
 
 pytestmark = pytest.mark.services
 
@@ -84,6 +85,14 @@ def test_weights_share_the_requests(calm: Platform) -> None:
     assert 1493 <= shares["a"] <= 1707, shares
 
 
+@pytest.mark.slow
+def test_ten_thousand_requests_land_within_two_points_of_their_weights(calm: Platform) -> None:
+    shares = _backends(_ask_many(calm, "shared", 10_000, clients=8))
+    # The standard deviation is 40 of 10,000: two points are five of them.
+    assert 7800 <= shares["a"] <= 8200, shares
+    assert shares["a"] + shares["b"] == 10_000
+
+
 def test_the_body_names_the_model_where_no_header_does(calm: Platform) -> None:
     assert calm.post({"model": "spare"}).json()["backend"] == "c"
 
@@ -112,9 +121,10 @@ def test_a_model_is_served_at_its_own_paths_only(calm: Platform) -> None:
 
 
 def test_a_slow_backend_is_avoided_by_the_strategy_latency(gateway: Platform) -> None:
-    gateway.backends["b"].delay_seconds = 0.3
-    shares = _backends(_ask_many(gateway, "quick", 300, clients=12))
-    assert shares["b"] < shares["a"] / 2, shares
+    gateway.backends["a"].delay_seconds = 0.1
+    gateway.backends["b"].delay_seconds = 1.0
+    shares = _backends(_ask_many(gateway, "quick", 240, clients=12))
+    assert shares["b"] < 0.2 * 240, shares
 
 
 def test_a_failing_backend_is_never_seen_where_fallback_is_on(gateway: Platform) -> None:
@@ -170,6 +180,15 @@ def test_a_stream_that_has_begun_is_never_begun_again_elsewhere(gateway: Platfor
         with pytest.raises(httpx.RemoteProtocolError):
             list(chunks)
     assert [len(gateway.backends[name].requests) for name in "abc"] == [1, 0, 0]
+
+
+def test_a_backend_killed_under_load_costs_no_client_an_error(gateway: Platform) -> None:
+    with ThreadPoolExecutor(1) as pool:
+        asked = pool.submit(_ask_many, gateway, "ordered", 600, 8)
+        eventually(lambda: len(gateway.backends["a"].requests) >= 100 or None, "the load")
+        gateway.kill("a")
+        shares = _backends(asked.result())
+    assert set(shares) == {"a", "b"}, shares
 
 
 def test_an_agents_failure_is_not_tried_again_whatever_the_client_asks(tmp_path: Path) -> None:

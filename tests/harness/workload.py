@@ -78,9 +78,11 @@ def environment(**more: str) -> dict[str, str]:
 
 
 @contextmanager
-def workload(program: str, *arguments: object, **env: str) -> Iterator[Workload]:
-    """Run a program until the block ends; it must then stop cleanly on SIGTERM."""
-    port = free_port()
+def workload(
+    program: str, *arguments: object, at: int | None = None, **env: str
+) -> Iterator[Workload]:
+    """Run a program until the block ends, `at` a port; it must then stop cleanly on SIGTERM."""
+    port = at or free_port()
     process = subprocess.Popen(
         command(program, *arguments, port=port),
         cwd=CHECKOUT,
