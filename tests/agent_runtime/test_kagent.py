@@ -80,12 +80,20 @@ class Controller:
         return found[-1].status.state.value if found else None
 
 
-@pytest.fixture
-def controller() -> Iterator[Controller]:
+@pytest.fixture(scope="module")
+def served_controller() -> Iterator[Controller]:
     made = Controller()
     with serving(made.app()) as url:
         made.url = url
         yield made
+
+
+@pytest.fixture
+def controller(served_controller: Controller) -> Controller:
+    """It knows nothing yet."""
+    served_controller.calls.clear()
+    served_controller.down = False
+    return served_controller
 
 
 @pytest.fixture(scope="module")
@@ -94,24 +102,29 @@ def model() -> Iterator[RunningModel]:
         yield running
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
+def token(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("token") / "kagent-token"
+    path.write_text("first-token")
+    return path
+
+
+@pytest.fixture(scope="module")
 def agent(
-    controller: Controller,
+    served_controller: Controller,
     model: RunningModel,
     valkey: Workload,
     password_file: Path,
-    tmp_path: Path,
+    token: Path,
 ) -> Iterator[Pod]:
     """The agent as a process of its own, with what kagent injects into a Pod."""
-    token = tmp_path / "kagent-token"
-    token.write_text("first-token")
     name = f"helper-{uuid.uuid4().hex[:8]}"
     with pod(
         AGENT % (name, valkey.port),
-        tmp_path,
+        token.parent,
         AGENT_MODEL_BASE_URL=model.base_url,
         AGENT_REDIS_PASSWORD_FILE=str(password_file),
-        KAGENT_URL=controller.url,
+        KAGENT_URL=served_controller.url,
         KAGENT_NAME=name,
         KAGENT_NAMESPACE="ai-agents",
         KAGENT_TOKEN_FILE=str(token),
@@ -126,7 +139,7 @@ def begun(agent: Pod, text: str) -> dict[str, Any]:
 
 
 def test_the_controller_hears_of_sessions_pauses_and_ends_under_the_agents_name(
-    agent: Pod, controller: Controller, tmp_path: Path
+    agent: Pod, controller: Controller, token: Path
 ) -> None:
     task = begun(agent, "ask my boss")
     eventually(lambda: controller.state(task["id"]) == "input-required" or None, "the pause")
@@ -144,7 +157,7 @@ def test_the_controller_hears_of_sessions_pauses_and_ends_under_the_agents_name(
         "adk_request_confirmation"
     ]
 
-    (tmp_path / "kagent-token").write_text("rotated-token")
+    token.write_text("rotated-token")
     shown = httpx.get(f"{agent.url}/v1/tasks/{task['id']}", headers=CALLER, timeout=60).json()
     (approval,) = shown["approvals"]
     decided = httpx.post(
