@@ -29,7 +29,8 @@ def message(*parts: dict[str, Any], payload: object = None) -> Message:
     given: dict[str, Any] = {"messageId": "m", "role": "ROLE_USER", "parts": list(parts)}
     if payload is not None:
         given |= {"extensions": [HITL], "metadata": {HITL: payload}}
-    return ParseDict(given, Message())
+    made: Message = ParseDict(given, Message())
+    return made
 
 
 def decision(**data: Any) -> Message:
