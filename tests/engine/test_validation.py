@@ -72,6 +72,7 @@ def test_a_bad_object_in_a_namespace_to_come_is_found(project: Project) -> None:
     assert "metadata.labels: Invalid value" in project.refused()
 
 
+@pytest.mark.slow  # an API server takes its time to take a kind away: 17 s of waiting
 def test_an_object_may_follow_its_crd_in_one_update(
     project: Project, api_server: ApiServer, namespace: str
 ) -> None:
