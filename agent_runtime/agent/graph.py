@@ -37,8 +37,11 @@ def build_graph(model_step: ModelStep, tool_step: ToolStep) -> Graph:
     return graph.compile()
 
 
-def _after_model(state: RunState, runtime: Runtime[RunContext]) -> list[Send] | str:
-    """Every wanted tool call gets its own branch, so that only unfinished ones run again."""
+async def _after_model(state: RunState, runtime: Runtime[RunContext]) -> list[Send] | str:
+    """Every wanted tool call gets its own branch, so that only unfinished ones run again.
+
+    A coroutine, since LangGraph would hand a plain function to a thread.
+    """
     calls = state["messages"][-1].get("tool_calls", [])
     if not calls or state["waiting"]:
         return END
