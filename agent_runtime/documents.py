@@ -4,7 +4,7 @@ from pathlib import Path
 
 from agents.document import AgentDocument, Document, ToolDocument, load_documents, resolve_tools
 from agents.errors import DocumentError, Mistake
-from agents.tool import Tool
+from agents.tool import Authored
 
 
 def read_documents(paths: list[Path]) -> list[Document]:
@@ -25,7 +25,7 @@ def read_documents(paths: list[Path]) -> list[Document]:
     return documents
 
 
-def read_agent(path: Path, tools_path: Path) -> tuple[AgentDocument, tuple[Tool, ...]]:
+def read_agent(path: Path, tools_path: Path) -> tuple[AgentDocument, tuple[Authored, ...]]:
     """The one agent of a file with its tools resolved; Tools may stand in both files."""
     registered = [tools_path] if tools_path.is_file() else []
     documents = read_documents([path, *registered])

@@ -60,7 +60,7 @@ def schema() -> dict[str, Any]:
 
 def page() -> str:
     """The reference page in Markdown: a table for each model, in the order of first mention."""
-    return HEAD + "".join(_section(model) for model in mentioned_models(ROOTS)) + "\n"
+    return HEAD + "".join(section(model) for model in mentioned_models(ROOTS)) + "\n"
 
 
 def mentioned_models(roots: tuple[type[BaseModel], ...]) -> list[type[BaseModel]]:
@@ -83,7 +83,8 @@ def _inside(annotation: Any) -> Iterator[type[BaseModel]]:
         yield from _inside(argument)
 
 
-def _section(model: type[BaseModel]) -> str:
+def section(model: type[BaseModel]) -> str:
+    """The table of one model."""
     rows = "".join(_row(field.alias or name, field) for name, field in model.model_fields.items())
     about = " ".join((model.__doc__ or "").split())
     return (

@@ -7,7 +7,6 @@ from typing import Any
 
 import mcp_types as wire
 from mcp.server.lowlevel.server import Server
-from mcp.server.transport_security import TransportSecuritySettings
 from mcp.shared.exceptions import MCPError
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -63,6 +62,7 @@ def mcp_app(
     *,
     name: str,
     version: str,
+    host: str,
     close: Callable[[], Awaitable[None]],
 ) -> Starlette:
     """`/mcp` (streamable HTTP, without sessions, so that any replica serves any request) and
@@ -103,8 +103,9 @@ def mcp_app(
         streamable_http_path=PATH,
         stateless_http=True,
         max_request_body_size=MAX_BODY_BYTES,
-        # who calls is verified above; the name under which the server is called is the cluster's
-        transport_security=TransportSecuritySettings(enable_dns_rebinding_protection=False),
+        # on loopback the SDK checks Host and Origin (DNS rebinding); elsewhere the name is the
+        # cluster's, and every caller is verified above
+        host=host,
     )
 
     @asynccontextmanager

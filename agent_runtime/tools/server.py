@@ -67,6 +67,7 @@ class ToolServer:
             authenticator(self.settings),
             name=f"{self.namespace}/{self.name}",
             version=self.settings.version,
+            host=self.settings.bind_host,
             close=self.close,
         )
 

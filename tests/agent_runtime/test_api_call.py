@@ -182,6 +182,50 @@ async def test_redirects_are_not_followed(url: str, service: Service) -> None:
     assert service.count == 1
 
 
+async def test_redirects_of_a_read_are_followed_as_far_as_the_document_says(
+    service: Service, tmp_path: Path
+) -> None:
+    """Each new address is checked like the first; the credential stays with the first host."""
+    (tmp_path / "t").mkdir()
+    (tmp_path / "t" / "token").write_text("secret-token")
+    seen: list[tuple[str, str | None]] = []
+
+    async def answer(request: Request) -> Response:
+        seen.append((request.url.path, request.headers.get("authorization")))
+        if request.url.path == "/first":
+            return RedirectResponse("/second")
+        return RedirectResponse(other + "/x") if request.url.path == "/second" else Response("end")
+
+    config = {"method": "GET", "maxRedirects": 2}
+    authentication = {"secretRef": {"name": "t"}}
+    app = Starlette(routes=[Route("/{any}", answer)])
+    with serving(service.app()) as other, serving(app) as first:
+        more: dict[str, Any] = {"authentication": authentication, "secrets": tmp_path}
+        whole = await call(f"{first}/first", {}, config=config, **more)
+        cut = await call(f"{first}/first", {}, config={**config, "maxRedirects": 1}, **more)
+        inside = await call(f"{other}/moved", {}, config=config)
+    assert whole.value == {"id": "T-1"}
+    assert service.last["path"] in ("/x", "/moved")
+    assert "authorization" not in service.last["headers"]
+    assert seen[:2] == [("/first", "Bearer secret-token"), ("/second", "Bearer secret-token")]
+    assert cut.error
+    assert "refused" in inside.value
+
+
+async def test_a_part_of_the_answer_can_be_selected(url: str) -> None:
+    assert (await call(f"{url}/x", {}, config={"select": "$.id"})).value == "T-1"
+    assert (await call(f"{url}/x", {}, config={"select": "$.items[*].id"})).value == []
+    long = await call(f"{url}/long", {}, config={"select": "$.id", "maxResponseBytes": 1000})
+    assert long.error
+
+
+async def test_a_write_that_the_document_calls_idempotent_may_be_repeated(url: str) -> None:
+    with pytest.raises(TransientToolError):
+        await call(f"{url}/down", {}, config={"idempotent": True})
+    with pytest.raises(TransientToolError):
+        await call(f"{url}/down", {}, config={"method": "PUT"})
+
+
 async def test_an_answer_that_is_too_long_is_cut(url: str) -> None:
     result = await call(f"{url}/long", {}, config={"maxResponseBytes": 4096})
     assert result.value == {"text": "x" * 4096, "cut": True}

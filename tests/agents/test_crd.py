@@ -38,6 +38,11 @@ GOOD = [
     tool(type="retrieval", config={"collection": "support-docs", "topK": 5}),
     tool(type="code"),
     tool(type="human", config={"expiresIn": "5m"}, requiresApproval=True),
+    tool(type="api", config={"endpoint": "grpc://stock:50051/a.B/C"}, approval={"fourEyes": True}),
+    tool(type="openapi", config={"inline": {"openapi": "3.1.0"}, "operations": ["a"]}),
+    tool(type="mcp", config={"endpoint": "http://x/mcp", "functions": [{"name": "a"}]}),
+    tool(type="agent", config={"endpoint": "http://x/"}, afterUntrusted="allow"),
+    tool(type="code", config={"language": "sql", "tables": {"t": {"csv": "a,b"}}}),
 ]
 BAD = [
     (tool(type="shell"), "spec.type"),
@@ -50,6 +55,10 @@ BAD = [
         "only these types have authentication",
     ),
     (tool(type="code", config={"timeOut": "1s"}), "timeOut"),
+    (tool(type="mcp", config={"endpoint": "http://x/mcp"}), "type mcp needs config.functions"),
+    (tool(type="openapi", config={"operations": []}), "spec.config.operations"),
+    (tool(type="agent", config={"endpoint": "http://x/", "topK": 1}), "config of type agent holds"),
+    (tool(type="code", onUnknown="guess"), "spec.onUnknown"),
 ]
 
 

@@ -1,0 +1,113 @@
+"""The MCP conformance suite, unmodified: our client, and the registry as a server.
+
+What is expected to fail stands with its reason in mcp_conformance.yaml; the suite fails too when
+one of those passes. Its scenarios auth/* are left out: they are about OAuth, which is not spoken.
+"""
+
+import os
+import platform
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from mcp.server.mcpserver import MCPServer
+from mcp.server.mcpserver.exceptions import ToolError
+
+from local.paths import Cache
+from tests.agent_runtime.test_tools_mcp import tool_server
+from tests.harness.http_server import serving
+
+pytestmark = [pytest.mark.services, pytest.mark.slow]
+
+CHECKOUT = Path(__file__).resolve().parent.parent.parent
+EXPECTED = Path(__file__).with_name("mcp_conformance.yaml")
+SUITE, NODE = "@modelcontextprotocol/conformance@0.1.16", "22.23.3"
+BRIDGE = """
+apiVersion: kagent.dev/v1alpha1
+kind: Tool
+metadata: {name: test}
+spec:
+  type: mcp
+  sideEffect: read
+  config: {endpoint: "%s/mcp", functions: [simple_text, error_handling]}
+"""
+
+
+@pytest.fixture(scope="module")
+def suite() -> list[str]:
+    """The command of the suite, installed once into the cache; it needs Node 22."""
+    npm = shutil.which("npm")
+    if npm is None:
+        pytest.skip("npm is not on PATH: the MCP conformance suite is a package of npm")
+    folder = Cache.default().root / "mcp-conformance" / SUITE.rpartition("@")[2]
+    machine = {"x86_64": "x64", "aarch64": "arm64"}[platform.machine()]
+    program = folder / "node_modules/@modelcontextprotocol/conformance/dist/index.js"
+    node = folder / f"node_modules/node-linux-{machine}/bin/node"
+    if not (program.is_file() and node.is_file()):
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "package.json").write_text("{}")
+        wanted = [SUITE, f"node-linux-{machine}@{NODE}"]
+        quiet = ("--no-audit", "--no-fund", "--ignore-scripts")
+        done = subprocess.run(
+            [npm, "install", *quiet, *wanted],
+            cwd=folder,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if done.returncode != 0:
+            pytest.skip(f"npm can't install the suite: {done.stderr.strip().splitlines()[-1:]}")
+    return [str(node), str(program)]
+
+
+@pytest.fixture(scope="module")
+def registry() -> Iterator[str]:
+    """The registry as the suite needs it: its tools come from a server behind it."""
+    behind = MCPServer("behind")
+
+    @behind.tool(name="simple_text", description="answers with text")
+    def simple_text() -> str:
+        return "This is a simple text response for testing."
+
+    @behind.tool(name="error_handling", description="fails")
+    def error_handling() -> str:
+        raise ToolError("This tool intentionally returns an error for testing")
+
+    with (
+        serving(behind.streamable_http_app()) as url,
+        tool_server(BRIDGE % url, auth="none") as running,
+    ):
+        yield running.replace("127.0.0.1", "localhost")
+
+
+def run(suite: list[str], *arguments: str) -> tuple[int, str]:
+    environment = {**os.environ, "PYTHONPATH": str(CHECKOUT), "NO_COLOR": "1"}
+    done = subprocess.run(
+        [*suite, *arguments, "--expected-failures", str(EXPECTED)],
+        cwd=CHECKOUT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=240,
+    )
+    return done.returncode, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(
+    "scenario", ["initialize", "tools_call", "sse-retry", "elicitation-sep1034-client-defaults"]
+)
+def test_our_client_passes_the_suite(suite: list[str], scenario: str) -> None:
+    command = f"{sys.executable} -m tests.harness.mcp_probe"
+    code, said = run(suite, "client", "--command", command, "--scenario", scenario)
+    assert code == 0, said[-3000:]
+
+
+def test_the_registry_passes_the_suite_but_for_what_is_explained(
+    suite: list[str], registry: str
+) -> None:
+    code, said = run(suite, "server", "--url", f"{registry}/mcp")
+    assert code == 0, said[-2500:]
