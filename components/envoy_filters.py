@@ -71,7 +71,7 @@ def http_filters(
     filters += [_json_to_metadata(), _sse_to_metadata()]
     filters += [_lua("model-from-body", _MODEL_FROM_BODY), _access_control()]
     if config.rate_limit:
-        filters.append(_rate_limit(config.rate_limit))
+        filters.append(_rate_limit(config.rate_limit, tells=config.limits is None))
     if config.limits:
         filters.append(limit_filter(config.limits))
         if config.limits.counts_tokens:
@@ -213,7 +213,8 @@ def _access_control() -> dict[str, Any]:
     )
 
 
-def _rate_limit(limit: RateLimitConfig) -> dict[str, Any]:
+def _rate_limit(limit: RateLimitConfig, *, tells: bool) -> dict[str, Any]:
+    """`tells` whether the answers say what is left; two limits would both write those headers."""
     everything = {"numerator": 100, "denominator": "HUNDRED"}
     window = f"{limit.seconds}s"
 
@@ -238,6 +239,6 @@ def _rate_limit(limit: RateLimitConfig) -> dict[str, Any]:
             "descriptors": descriptors,
             "max_dynamic_descriptors": 10_000,
             "rate_limits": [{"actions": [by_tenant]}],
-            "enable_x_ratelimit_headers": "DRAFT_VERSION_03",
+            "enable_x_ratelimit_headers": "DRAFT_VERSION_03" if tells else "OFF",
         },
     )
