@@ -1,6 +1,5 @@
 """What a stack file may not say about AWS, each refusal with path, value and way out."""
 
-from functools import cache
 from typing import Any
 
 import pulumi
@@ -9,21 +8,11 @@ import pytest
 from infra import stack
 from infra.config import PlatformConfig, parse
 from tests.harness.cloud import CALLER, cloud_outputs
-from tests.harness.recording import Recording, record
+from tests.harness.recording import record
+from tests.infra.platforms import EXISTING_KEY, EXISTING_NETWORK, built
 from tests.infra.stack_data import auto_mode_data, platform_data
 
 pytestmark = pytest.mark.unit
-
-KEY = "arn:aws:kms:us-west-2:111122223333:key/0a1b2c3d"
-EXISTING: dict[str, Any] = {
-    "vpcId": "vpc-0123456789abcdef0",
-    "cidr": "10.10.0.0/16",
-    "privateSubnets": {
-        "us-west-2a": "subnet-0123456789abcdef0",
-        "us-west-2b": "subnet-0123456789abcdef1",
-    },
-    "publicSubnets": {},
-}
 
 
 def mistakes(data: dict[str, Any]) -> list[str]:
@@ -109,14 +98,14 @@ def test_a_gateway_on_eks_gets_its_address_from_a_controller() -> None:
 
 
 def test_an_existing_vpc_takes_the_place_of_a_new_one() -> None:
-    data = platform_data("prod") | {"existingNetwork": EXISTING}
+    data = platform_data("prod") | {"existingNetwork": EXISTING_NETWORK}
     (line, _) = mistakes(data)
     assert line.startswith("network: exactly one of 'network' and 'existingNetwork'")
     parse(data | {"network": None}, PlatformConfig, region="us-west-2")
 
 
 def test_the_addresses_of_an_existing_vpc_are_compared_too() -> None:
-    existing = EXISTING | {"cidr": "172.20.0.0/14"}
+    existing = EXISTING_NETWORK | {"cidr": "172.20.0.0/14"}
     data = platform_data("prod") | {"network": None, "existingNetwork": existing}
     lines = mistakes(data)
     assert lines[0].startswith(
@@ -152,7 +141,7 @@ def test_connected_networks_that_collide_are_named_in_pairs() -> None:
     ],
 )
 def test_an_existing_vpc_that_cant_be_is_refused(key: str, value: Any, why: str) -> None:
-    existing = EXISTING | {key: value}
+    existing = EXISTING_NETWORK | {key: value}
     lines = mistakes(platform_data("prod") | {"network": None, "existingNetwork": existing})
     assert any(why in line for line in lines), lines
 
@@ -225,27 +214,18 @@ def test_identities_on_an_existing_cluster_need_its_eks_name() -> None:
     assert line.startswith("cluster.existing.eksName: missing; encryption, objectStorage")
 
 
-@cache
-def on_what_is_there_with_cilium() -> Recording:
-    data = platform_data("prod") | {"existingNetwork": EXISTING, "network": None}
-    data["encryption"]["existingKeys"] = {"cluster": KEY, "storage": KEY}
-    data["cluster"]["eks"]["cni"] = "cilium"
-    config = parse(data, PlatformConfig, region="us-west-2")
-    return record(lambda: stack.build(config, "us-west-2"), answers=CALLER, outputs=cloud_outputs)
-
-
 def test_an_existing_vpc_and_existing_keys_carry_a_whole_platform() -> None:
-    made = on_what_is_there_with_cilium()
+    made = built("brought")
     assert not [it for it in made.resources if it.type in {"aws:ec2/vpc:Vpc", "aws:kms/key:Key"}]
     (cluster,) = made.of_type("eks:index:Cluster")
-    assert cluster.inputs["vpcId"] == EXISTING["vpcId"]
-    assert cluster.inputs["encryptionConfigKeyArn"] == KEY
+    assert cluster.inputs["vpcId"] == EXISTING_NETWORK["vpcId"]
+    assert cluster.inputs["encryptionConfigKeyArn"] == EXISTING_KEY
     (group,) = made.of_type(":NodeGroup")
-    assert group.inputs["subnetIds"] == [*EXISTING["privateSubnets"].values()]
+    assert group.inputs["subnetIds"] == [*EXISTING_NETWORK["privateSubnets"].values()]
 
 
 def test_with_cilium_no_pod_enters_a_node_before_its_agent() -> None:
-    made = on_what_is_there_with_cilium()
+    made = built("brought")
     assert not {it.name for it in made.of_type(":Addon")} & {"vpc-cni", "kube-proxy"}
     assert "cilium" in {it.name for it in made.of_type(":Release")}
     for pool in made.of_type("/v1:NodePool"):
