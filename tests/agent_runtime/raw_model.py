@@ -57,12 +57,15 @@ class RawModel:
 def raw_model(*answers: Raw) -> Iterator[RawModel]:
     waiting = list(answers)
     asked: list[dict[str, Any]] = []
-    stop = asyncio.Event
+    hanging: list[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = []
 
     async def pieces(answer: Raw) -> AsyncIterator[bytes]:
         for piece in answer.pieces:
             if piece is HANG:
-                await stop().wait()
+                over = asyncio.Event()
+                hanging.append((asyncio.get_running_loop(), over))
+                await over.wait()
+                return
             if piece is CUT:
                 raise ConnectionAbortedError("cut on purpose")
             assert isinstance(piece, bytes)
@@ -75,4 +78,8 @@ def raw_model(*answers: Raw) -> Iterator[RawModel]:
         return StreamingResponse(pieces(chosen), chosen.status, chosen.headers)
 
     with serving(Starlette(routes=[Route("/v1/{rest:path}", answer, methods=["POST"])])) as url:
-        yield RawModel(url, asked)
+        try:
+            yield RawModel(url, asked)
+        finally:
+            for loop, over in hanging:
+                loop.call_soon_threadsafe(over.set)

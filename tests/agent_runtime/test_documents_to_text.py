@@ -198,6 +198,7 @@ def test_a_document_of_100_megabytes_is_refused_before_it_is_read(
             inspected(path, name, max_bytes=200_000_000)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("line", ["a line of words. " * 4 + "\n", "x"])
 def test_a_large_text_is_never_held_as_a_whole(tmp_path: Path, line: str) -> None:
     path = tmp_path / "big.txt"

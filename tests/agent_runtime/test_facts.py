@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from agent_runtime.agent import retry
 from agent_runtime.memory.facts import Facts, Owner, fact_id
 from agent_runtime.memory.long_term import MilvusLongTermMemory
 from agent_runtime.memory.milvus import MilvusAddress
@@ -20,6 +21,12 @@ from tests.harness.workload import free_port
 
 TEA = "Ada likes green tea."
 OWNER = Owner.of("acme", "helper", "ada")
+
+
+@pytest.fixture(autouse=True)
+def _short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Retries wait as they do, only less."""
+    monkeypatch.setattr(retry, "BASE_SECONDS", 0.01)
 
 
 class HashedWords:

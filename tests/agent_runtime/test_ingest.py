@@ -10,6 +10,7 @@ import pytest
 from pymilvus import MilvusClient
 
 from agent_runtime.__main__ import main
+from agent_runtime.agent import retry
 from agent_runtime.memory.long_term import collection_name
 from tests.harness.scripted_model import RunningModel, scripted_model
 from tests.harness.workload import free_port
@@ -33,6 +34,12 @@ def folder(tmp_path: Path) -> Path:
     (made / "page.html").write_text("<title>Page</title><h1>Refunds</h1><p>Within ten days.</p>")
     (made / "prices.csv").write_text("product,price\nLamp,12\nDesk,99\n")
     return made
+
+
+@pytest.fixture(autouse=True)
+def _short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Retries wait as they do, only less."""
+    monkeypatch.setattr(retry, "BASE_SECONDS", 0.01)
 
 
 class Loader:
@@ -104,6 +111,7 @@ def test_what_a_document_no_longer_says_is_gone(load: Loader, folder: Path) -> N
     assert "Use apt." not in contents
 
 
+@pytest.mark.slow
 def test_a_document_that_is_gone_stays_until_it_is_pruned(load: Loader, folder: Path) -> None:
     load(folder, "--origin", "handbook")
     (folder / "page.html").unlink()
@@ -117,6 +125,7 @@ def test_a_document_that_is_gone_stays_until_it_is_pruned(load: Loader, folder: 
     assert report["removed"] == 1
 
 
+@pytest.mark.slow
 def test_nothing_is_pruned_while_a_file_is_unreadable(load: Loader, folder: Path) -> None:
     load(folder)
     (folder / "page.html").unlink()
@@ -128,6 +137,7 @@ def test_nothing_is_pruned_while_a_file_is_unreadable(load: Loader, folder: Path
     assert "guide.md: is not UTF-8 text" in report["said"]
 
 
+@pytest.mark.slow
 def test_two_files_that_claim_one_source_are_named(load: Loader, folder: Path) -> None:
     for name in ("a.md", "b.md"):
         (folder / name).write_text(f"---\nsource: https://x/y\n---\ntext of {name}\n")

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from agent_runtime.agent import retry
 from agent_runtime.agent.model_client import Ask, ModelClient
 from agent_runtime.errors import RequestError
 from agent_runtime.settings import Settings
@@ -18,6 +19,12 @@ pytestmark = pytest.mark.services
 
 ASK = Ask(("first", "second"), [{"role": "user", "content": "hi"}])
 FINE = {"name": "fine", "reply": {"text": "one two three"}}
+
+
+@pytest.fixture(autouse=True)
+def _short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Retries wait as they do, only less."""
+    monkeypatch.setattr(retry, "BASE_SECONDS", 0.01)
 
 
 def failing(status: int, *, times: int = 99, **more: Any) -> dict[str, Any]:

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as some
 
+from agent_runtime.agent import retry
 from agent_runtime.agent.completion import Completion, GarbledStreamError
 from agent_runtime.agent.model_client import Ask, ModelClient
 from agent_runtime.errors import RequestError
@@ -20,6 +21,12 @@ from tests.agent_runtime.raw_model import CUT, DONE, HANG, Raw, RawModel, event,
 ASK = Ask(("first", "second"), [{"role": "user", "content": "hi"}])
 ALONE = Ask(("only",), ASK.messages)
 FINE = said("one ", "two")
+
+
+@pytest.fixture(autouse=True)
+def _short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Retries wait as they do, only less."""
+    monkeypatch.setattr(retry, "BASE_SECONDS", 0.01)
 
 
 @asynccontextmanager
@@ -142,7 +149,7 @@ def test_other_dialects_of_tool_calls_are_understood(
         max_leaves=20,
     )
 )
-@settings(max_examples=150, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow])
 def test_no_chunk_does_worse_than_to_be_called_garbled(chunk: object) -> None:
     completion = Completion("m")
     try:
