@@ -187,7 +187,7 @@ def test_the_images_environment_has_no_pulumi_and_serves_without_the_other_group
     program = (
         "from pathlib import Path; from agent_runtime.assembly import assemble;"
         "from agent_runtime.documents import read_agent; from agent_runtime.app import build_app;"
-        "from agent_runtime.settings import Settings; import agent_runtime.api.a2a_executor, "
+        "from agent_runtime.settings import Settings; import agent_runtime.api.a2a, pypdf, "
         "pymilvus, pydantic_monty, jsonschema, joserfc.jwt;"
         "build_app(assemble(Settings(), *read_agent(Path('agent.yaml'), Path('none'))));"
         "print('built')"
