@@ -204,8 +204,7 @@ def _security_values(config: ChartVectorStoreConfig) -> dict[str, Any]:
             "serverPemPath": f"{TLS_DIRECTORY}/tls.crt",
             "serverKeyPath": f"{TLS_DIRECTORY}/tls.key",
         }
-        secret = {"secretName": f"{SERVICE}-tls"}
-        values["volumes"] = [{"name": "certificate", "secret": secret}]
+        values["volumes"] = [{"name": "certificate", "secret": {"secretName": f"{SERVICE}-tls"}}]
         mount = {"name": "certificate", "mountPath": TLS_DIRECTORY, "readOnly": True}
         values["volumeMounts"] = [mount]
     if not security:
