@@ -16,7 +16,7 @@ from inference.routing import Backend, ModelRoute, RouteTable
 from local.workloads.trace_receiver import build_app
 from local.workloads.trace_store import TraceStore
 from tests.components.gateway_fixture import CONFIG, KEYS, jwks, platform
-from tests.components.test_gateway_objects import ARCHITECTURE, EVERYTHING
+from tests.components.gateway_tables import ARCHITECTURE, EVERYTHING
 from tests.harness.envoy import envoy_program, free_address, validation_error
 from tests.harness.http_server import serving
 from tests.harness.workload import eventually

@@ -105,7 +105,7 @@ def test_tls_ends_at_the_gateway_and_a_renewed_certificate_is_taken(tmp_path: Pa
             eventually(lambda: _serial(envoy.address) == renewed or None, "the renewed certificate")
 
 
-class _Echo(grpc.GenericRpcHandler):
+class _Echo(grpc.GenericRpcHandler):  # type: ignore[misc]  # grpcio has no types
     """Answers any method with the tenant that it was told."""
 
     def service(self, details: grpc.HandlerCallDetails) -> grpc.RpcMethodHandler:

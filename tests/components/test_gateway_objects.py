@@ -1,8 +1,6 @@
 """The gateway's Kubernetes objects: accepted by a real API server with the real definitions."""
 
 import copy
-import hashlib
-import json
 from typing import Any
 
 import pytest
@@ -17,108 +15,23 @@ from components import (
 )
 from components.envoy_bootstrap import bootstrap, render
 from components.gateway import Gateway
-from components.gateway_config import GatewayConfig, JwtConfig, TlsConfig
-from components.ratelimit_config import LimitsConfig
-from inference.default_routes import DEFAULT_MODELS
-from inference.provider import HostedModel, Provider
-from inference.routing import AgentRoute, Backend, McpRoute, ModelRoute, RouteTable
+from components.gateway_config import GatewayConfig, TlsConfig
+from inference.routing import RouteTable
 from local.kube import ApiError
+from tests.components.gateway_tables import (
+    ACM,
+    AGENTGATEWAYS,
+    ARCHITECTURE,
+    CONFIGS,
+    EVERYTHING,
+    JWT,
+    REMOTE,
+    TLS,
+    WITH_MORE,
+)
 from tests.components.pod_check import admit_pod
 from tests.harness.api_server import ApiServer
 from tests.harness.recording import record
-
-ARCHITECTURE = RouteTable(
-    models=DEFAULT_MODELS, agents=(AgentRoute(name="customer-support-agent"),)
-)
-EVERYTHING = RouteTable(
-    models=(
-        *ARCHITECTURE.models,
-        ModelRoute(
-            name="Org/Quick-1.5",
-            strategy="latency",
-            backends=(Backend(service="q1"), Backend(service="q2")),
-            tenants=("tenant-a",),
-        ),
-        ModelRoute(
-            name="ordered",
-            strategy="fallback",
-            backends=(Backend(service="o1"), Backend(service="o2")),
-            fallbacks=("gpt-4",),
-        ),
-        ModelRoute(
-            name="chosen",
-            strategy="header",
-            backends=(
-                Backend(service="c1", headers={"x-tenant-id": "tenant-a"}),
-                Backend(service="c2"),
-            ),
-        ),
-        ModelRoute(
-            name="vectors", paths=("/v1/embeddings",), backends=(Backend(service="vectors"),)
-        ),
-    ),
-    agents=(
-        AgentRoute(name="customer-support-agent"),
-        AgentRoute(name="secret-agent", namespace="tenant-a", tenants=("tenant-a",)),
-    ),
-)
-JWT = JwtConfig(issuer="https://idp.example.com", audience="agents")
-REMOTE = JWT.model_copy(update={"jwks_url": "https://idp.example.com/keys"})
-LIMITS = LimitsConfig.model_validate(
-    {"rules": [{"per": "minute", "requests": 60}, {"per": "day", "requests": 9, "model": "gpt-4"}]}
-)
-BUDGET = LimitsConfig.model_validate(
-    {"rules": [{"per": "month", "tokens": 10_000_000, "tenant": "demo"}], "onFailure": "open"}
-)
-TLS = TlsConfig(issuer="public-ca", host_names=("ai.example.com",))
-ACM = TlsConfig(certificate_arn="arn:aws:acm:us-west-2:111122223333:certificate/abc")
-CONFIGS: dict[str, tuple[GatewayConfig, dict[str, Any]]] = {
-    "keys of the issuer": (GatewayConfig(variant="kgateway", jwt=REMOTE, tls=ACM), {}),
-    "keys given": (GatewayConfig(variant="kgateway", jwt=JWT, public=True), {"jwks": "{}"}),
-    "API keys": (GatewayConfig(variant="kgateway", rate_limit=None), {"api_key_secret": "keys"}),
-    "both, limits, TLS": (
-        GatewayConfig(variant="kgateway", jwt=REMOTE, limits=LIMITS, tls=TLS),
-        {"api_key_secret": "keys"},
-    ),
-}
-AGENTGATEWAYS: dict[str, tuple[GatewayConfig, dict[str, Any]]] = {
-    "tokens": (GatewayConfig(variant="agentgateway", jwt=REMOTE, tls=ACM), {}),
-    "API keys": (GatewayConfig(variant="agentgateway", rate_limit=None), {"api_keys": True}),
-    "both, budget, TLS": (
-        GatewayConfig(variant="agentgateway", jwt=JWT, limits=BUDGET, tls=TLS),
-        {"api_keys": True, "jwks": '{"keys": []}'},
-    ),
-}
-WITH_MORE = RouteTable(
-    models=(
-        *EVERYTHING.models,
-        ModelRoute(
-            name="pooled",
-            strategy="latency",
-            backends=(Backend(service="pool-a", picker="picker"), Backend(service="pool-b")),
-            fallbacks=("gpt-4",),
-            hosted=(HostedModel(provider="bedrock", model="openai.gpt-oss-120b-1:0"),),
-        ),
-        ModelRoute(
-            name="covered",
-            backends=(Backend(service="a", weight=50), Backend(service="b", weight=50)),
-            hosted=(
-                HostedModel(provider="openai", model="gpt-5"),
-                HostedModel(provider="plain", model="m"),
-            ),
-        ),
-    ),
-    agents=(
-        *EVERYTHING.agents[:1],
-        AgentRoute(name="typed", namespace="tenant-a", grpc_port=9000, tenants=("tenant-a",)),
-    ),
-    servers=(McpRoute(name="weather"), McpRoute(name="closed", tenants=("tenant-a",))),
-    providers={
-        "bedrock": Provider(kind="bedrock", region="us-west-2"),
-        "openai": Provider(host="api.example.com", key="openai-key"),
-        "plain": Provider(host="models.example.com", port=8000, tls=False),
-    },
-)
 
 
 def _kgateway(config: GatewayConfig, routes: RouteTable, **given: Any) -> dict[str, Any]:
@@ -342,17 +255,6 @@ def test_a_grant_opens_only_the_services_of_the_routes() -> None:
     grant = found["grant-tenant-a"]
     assert grant["metadata"]["namespace"] == "tenant-a"
     assert grant["spec"]["to"] == [{"group": "", "kind": "Service", "name": "secret-agent"}]
-
-
-@pytest.mark.unit
-def test_agentgateway_gets_hashes_of_keys_alone() -> None:
-    entries = agentgateway_objects.key_entries({"demo": "sk-demo"})
-    assert "sk-demo" not in str(entries)
-    digest = hashlib.sha256(b"sk-demo").hexdigest()
-    assert json.loads(entries["demo"]) == {
-        "keyHash": f"sha256:{digest}",
-        "metadata": {"tenant": "demo"},
-    }
 
 
 @pytest.mark.unit

@@ -1,11 +1,14 @@
 """What a gateway can't do is refused with the reason, and the documentation says the same."""
 
+import hashlib
+import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 from pydantic import ValidationError
 
+from components.agentgateway_objects import key_entries
 from components.gateway_config import GatewayConfig
 from components.gateway_support import FEATURES, VARIANTS, refusals, table
 from inference.routing import RouteTable
@@ -168,3 +171,13 @@ def test_tls_without_a_certificate_is_refused(tls: dict[str, Any], says: str) ->
 
 def test_the_documentation_has_the_table() -> None:
     assert table() in PAGE.read_text("utf-8"), "paste components.gateway_support.table()"
+
+
+def test_agentgateway_gets_hashes_of_keys_alone() -> None:
+    entries = key_entries({"demo": "sk-demo"})
+    assert "sk-demo" not in str(entries)
+    digest = hashlib.sha256(b"sk-demo").hexdigest()
+    assert json.loads(entries["demo"]) == {
+        "keyHash": f"sha256:{digest}",
+        "metadata": {"tenant": "demo"},
+    }
