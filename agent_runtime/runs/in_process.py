@@ -4,10 +4,10 @@ import asyncio
 import time
 from collections import defaultdict, deque
 from collections.abc import AsyncGenerator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from typing import Any
 
 from agent_runtime.agent.completion import Message
+from agent_runtime.runs.in_process_run import KeptRun
 from agent_runtime.runs.packing import dumps, error_of, loads, result_of
 from agent_runtime.runs.port import (
     TERMINAL,
@@ -36,27 +36,12 @@ KEPT_RUNS = 1000
 MAX_QUEUE = 10_000
 
 
-@dataclass
-class _Run:
-    new: NewRun
-    record: RunRecord
-    fence: int = 0
-    number: int = 0
-    step: int = 0
-    journal: dict[str, Any] = field(default_factory=dict)
-    open: set[str] = field(default_factory=set)
-    answers: dict[str, str] = field(default_factory=dict)
-    expires: float = 0.0
-    events: list[RunEvent] = field(default_factory=list)
-    changed: asyncio.Event = field(default_factory=asyncio.Event)
-
-
 class InProcessRuns:
     """A RunStore in this process; `memory_messages` 0 remembers no conversation."""
 
     def __init__(self, *, memory_messages: int = 0) -> None:
         self._limit = memory_messages
-        self._runs: dict[str, _Run] = {}
+        self._runs: dict[str, KeptRun] = {}
         self._ended: deque[str] = deque()
         self._keys: dict[tuple[str, str], str] = {}
         self._turns: defaultdict[tuple[str, str], list[str]] = defaultdict(list)
@@ -206,48 +191,17 @@ class InProcessRuns:
         for run in self._runs.values():
             run.changed.set()
 
-    def _store(self, run: NewRun) -> _Run:
-        request = loads(run.request)
-        now = time.time()
-        record = RunRecord(
-            id=run.id,
-            tenant=run.tenant,
-            user=run.user,
-            session=run.session,
-            state="queued",
-            created=now,
-            updated=now,
-            trace_id=run.trace_id,
-            messages=tuple(request["messages"]),
-            metadata=request["metadata"],
-        )
-        stored = self._runs[run.id] = _Run(run, record)
+    def _store(self, run: NewRun) -> KeptRun:
+        stored = self._runs[run.id] = KeptRun.of(run)
         self._log(stored, "run.queued", '{"state":"queued"}')
         return stored
 
-    def _take(self, run: _Run) -> Claim:
-        run.fence += 1
-        run.number = 0
-        self._change(run, "running", attempt=run.record.attempt + 1, result=None)
+    def _take(self, run: KeptRun) -> Claim:
+        run.change("running", attempt=run.record.attempt + 1, result=None)
         data = {"state": "running", "attempt": run.record.attempt}
         self._log(run, "run.running", dumps(data))
-        record = run.record
-        decisions = {f"d:{each}": loads(value) for each, value in run.answers.items()}
-        return Claim(
-            run_id=record.id,
-            fence=run.fence,
-            attempt=record.attempt,
-            tenant=record.tenant,
-            user=record.user,
-            session=record.session,
-            request=loads(run.new.request),
-            trace_id=record.trace_id,
-            created=record.created,
-            step=run.step,
-            journal={**run.journal, **decisions},
-            history=list(self._said.get((record.tenant, record.session), ())),
-            events=list(run.events) if record.attempt == 1 else [],
-        )
+        said = self._said.get((run.record.tenant, run.record.session), ())
+        return run.claimed(list(said))
 
     def _write(self, write: Write) -> Written:
         run = self._runs.get(write.claim.run_id)
@@ -265,12 +219,12 @@ class InProcessRuns:
             run.fence += 1
             run.open, run.expires = set(end.approvals) | run.answers.keys(), end.expires
             attempt = run.record.attempt - 1
-            self._change(run, "waiting_input", result=result_of(end.value), attempt=attempt)
+            run.change("waiting_input", result=result_of(end.value), attempt=attempt)
             ids.append(self._log(run, "run.waiting_input", end.data))
         elif end.state == "queued":
             run.fence += 1
             self._log(run, "step.restarted", end.data)
-            self._change(run, "queued", attempt=run.record.attempt - 1)
+            run.change("queued", attempt=run.record.attempt - 1)
             self._enqueue(run)
         else:
             self._remember(run, end.remembered)
@@ -281,16 +235,16 @@ class InProcessRuns:
         run = self._runs.get(run_id)
         return bool(run and run.fence == fence and run.record.state == "running")
 
-    def _cancel(self, run: _Run, reason: str) -> None:
+    def _cancel(self, run: KeptRun, reason: str) -> None:
         if run.record.id in self._queue:
             self._queue.remove(run.record.id)
         self._finish(run, "canceled", dumps({"state": "canceled", "reason": reason}))
 
-    def _finish(self, run: _Run, state: RunState, data: str, *, value: str | None = None) -> str:
+    def _finish(self, run: KeptRun, state: RunState, data: str, *, value: str | None = None) -> str:
         run.fence += 1
         result = result_of(value) if state == "completed" else None
         error = error_of(value) if state == "failed" else None
-        self._change(run, state, result=result, error=error)
+        run.change(state, result=result, error=error)
         run.journal.clear()
         event = self._log(run, f"run.{state}", data)
         key = (run.record.tenant, run.record.session)
@@ -307,25 +261,20 @@ class InProcessRuns:
             self._keys.pop((gone.record.tenant, gone.new.idempotency_key), None)
         return event
 
-    def _enqueue(self, run: _Run) -> None:
-        self._change(run, "queued")
+    def _enqueue(self, run: KeptRun) -> None:
+        run.change("queued")
         self._queue.append(run.record.id)
         self._queued.set()
 
-    def _remember(self, run: _Run, messages: Sequence[Message]) -> None:
+    def _remember(self, run: KeptRun, messages: Sequence[Message]) -> None:
         if self._limit:
             said = self._said[run.record.tenant, run.record.session]
             said += messages
             del said[: -self._limit]
 
-    def _change(self, run: _Run, state: RunState, **more: Any) -> None:
-        run.record = replace(run.record, state=state, updated=time.time(), **more)
-
-    def _log(self, run: _Run, kind: Any, data: str) -> str:
+    def _log(self, run: KeptRun, kind: Any, data: str) -> str:
         self._last += 1
-        run.events.append(RunEvent(f"{self._last}-0", kind, loads(data)))
-        run.changed.set()
-        return run.events[-1].id
+        return run.log(f"{self._last}-0", kind, data)
 
 
 def _number(event: RunEvent) -> int:
