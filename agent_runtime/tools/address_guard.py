@@ -12,6 +12,7 @@ RESOLVE_SECONDS = 5.0
 SCHEMES = ("http", "https", "grpc", "grpcs")
 
 _PLAIN = re.compile(r"[\x21-\x5b\x5d-\x7e]+")
+_HOST = re.compile(r"[a-z0-9._-]{1,253}|[0-9a-f:.]{2,45}")
 """Where two readers of URLs could differ about the host, there is nothing to guard."""
 
 IPAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
@@ -88,7 +89,7 @@ def _parts(url: str) -> tuple[str, str, int]:
     except ValueError:
         raise ForbiddenAddressError("this is no URL that can be called") from None
     host = (parts.hostname or "").lower().rstrip(".")
-    if parts.scheme not in SCHEMES or not host or "@" in parts.netloc:
+    if parts.scheme not in SCHEMES or not _HOST.fullmatch(host) or "@" in parts.netloc:
         raise ForbiddenAddressError("only plain http and https URLs can be called")
     return parts.scheme, host, port or (443 if _encrypted(parts.scheme) else 80)
 

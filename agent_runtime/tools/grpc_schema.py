@@ -63,8 +63,9 @@ async def by_reflection(channel: Any, service: str, method: str) -> MethodTypes:
             if len(files) > MAX_FILES:
                 raise SchemaError(f"the server's schema has more than {MAX_FILES} files")
         await stream.done_writing()
-    except grpc.aio.AioRpcError as error:
-        if error.code() is grpc.StatusCode.UNIMPLEMENTED:
+    except grpc.aio.AioRpcError:
+        # a write that meets the end of the stream says INTERNAL, the stream itself knows why
+        if await stream.code() is grpc.StatusCode.UNIMPLEMENTED:
             text = "the server has no reflection; give the tool a descriptorSet"
             raise SchemaError(text) from None
         raise

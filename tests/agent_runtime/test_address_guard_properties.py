@@ -10,7 +10,7 @@ from contextlib import contextmanager
 
 import httpx
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -81,6 +81,10 @@ def test_what_is_let_through_is_public(
     assert not found.is_multicast
 
 
+@example("<")
+@example("\x1f")
+@example("\x80")
+@example("\\@b.example")
 @given(st.text(max_size=60))
 @settings(max_examples=150, deadline=None)
 def test_no_text_is_more_than_refused(text: str) -> None:
