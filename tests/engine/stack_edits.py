@@ -55,7 +55,7 @@ def _tenant(data: dict[str, Any]) -> None:
 COMMON: dict[str, Edit] = {
     "the limit of a pool": Edit(_gpu_limit, (f"update NodePool {GPU_POOL}",)),
     "a node's disk": Edit(_node_disk, ("update EC2NodeClass general-pool",)),
-    "weights of a route": Edit(_weights, ("update HTTPRoute gateway-inference-routing",)),
+    "weights of a route": Edit(_weights, ("update HTTPRoute gateway-route",)),
     "a chart's value": Edit(_chart_value, ("update Release keda",)),
     "the node autoscaler": Edit(_controller, ("update Release karpenter",)),
     "who may look": Edit(_group_of_viewers, ("update RoleBinding access-control-agent-viewer",)),
