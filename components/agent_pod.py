@@ -79,6 +79,8 @@ class Surroundings:
     """Secret with key `headers`."""
     jwks: Any = None
     """Key set for auth `jwt`."""
+    queue: str | None = None
+    """Redis list of the agent's waiting runs; agents that share a store need one each."""
 
 
 def config_data(
@@ -139,6 +141,7 @@ def env(
         "AGENT_REDIS_PORT": str(around.session_store_port) if around.session_store_port else None,
         "AGENT_REDIS_PASSWORD_FILE": f"{SECRETS_FOLDER}/session-store/password",
         "AGENT_REDIS_TLS": str(around.session_store_tls).lower(),
+        "AGENT_QUEUE": around.queue,
         "AGENT_MILVUS_URL": around.vector_store_url,
         "AGENT_OTLP_ENDPOINT": around.traces_url,
         "AGENT_AUTH": config.auth,

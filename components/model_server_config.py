@@ -120,6 +120,11 @@ class ModelServerConfig(ConfigModel):
             )
         return model
 
+    @property
+    def fewest_pods(self) -> int:
+        """Pods that must always fit, on all nodes together."""
+        return (self.scaling.min_replicas if self.scaling else self.replicas) * self.nodes
+
     def options(self) -> Options:
         """What this asks of an engine on GPUs."""
         return Options(

@@ -65,7 +65,7 @@ def _shown(resource: str, needed: Decimal) -> str:
 
 
 def model_workloads(config: "PlatformConfig") -> Iterator[Workload]:
-    """The stack's model servers."""
+    """The stack's model servers, scaled ones at their smallest."""
     for name, server in config.model_servers.items():
         if server.engine == "external":
             continue
@@ -73,7 +73,7 @@ def model_workloads(config: "PlatformConfig") -> Iterator[Workload]:
         containers = spec["template"]["spec"]["containers"]
         resources = containers[0]["resources"]
         used = pod_resources(resources["requests"], resources["limits"])
-        yield Workload(name, spec["replicas"], used)
+        yield Workload(name, server.fewest_pods, used)
 
 
 def agent_workloads(config: "PlatformConfig", documents: Documents) -> Iterator[Workload]:

@@ -1,6 +1,7 @@
 """The wiring of the serving layers: gateway, models, agents."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import pulumi
 from pydantic import ValidationError
@@ -161,6 +162,7 @@ def agents(
             opts=foundation.in_cluster,
         ).namespace
     image = foundation.images.reference(config.agent_service.image)
+    queues = {scaler.agent: scaler.queue for scaler in config.scalers.values()}
     for name, agent in documents.agents.items():
         AgentService(
             name,
@@ -169,7 +171,7 @@ def agents(
             tools=documents.tools,
             catalog=default_catalog(),
             namespace=inside,
-            around=around,
+            around=replace(around, queue=queues.get(name, f"{name}-task-queue")),
             opts=foundation.in_cluster,
         )
 

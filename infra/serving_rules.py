@@ -33,4 +33,16 @@ def _public_names(config: "PlatformConfig", _region: str | None) -> Iterator[str
             owners[adapter] = name
 
 
-SERVING_RULES = (_scaling, _public_names)
+def _queues(config: "PlatformConfig", _region: str | None) -> Iterator[str]:
+    """A scaler counts a whole list: with two agents in it both would grow for one's work."""
+    owners: dict[str, str] = {}
+    for name, scaler in config.scalers.items():
+        owner = owners.setdefault(scaler.queue, scaler.agent)
+        if owner != scaler.agent:
+            yield (
+                f"scalers.{name}.queue: got '{scaler.queue}', which is the queue of agent "
+                f"'{owner}'; give agent '{scaler.agent}' one of its own"
+            )
+
+
+SERVING_RULES = (_queues, _scaling, _public_names)

@@ -1,0 +1,48 @@
+"""Mistakes about model servers and scalers in a stack file: one line each."""
+
+from typing import Any
+
+import pulumi
+import pytest
+
+from infra.config import PlatformConfig, parse
+from tests.infra.stack_data import platform_data
+
+pytestmark = pytest.mark.unit
+
+ADAPTER = {"support": {"repository": "acme/support", "base": "qwen3-8b"}}
+
+
+def _server(**fields: Any) -> dict[str, Any]:
+    return {"engine": "vllm", "model": "qwen3-8b", "gpus": 1} | fields
+
+
+def _mistakes(stack: str, **keys: Any) -> list[str]:
+    data = platform_data(stack)
+    for key, value in keys.items():
+        data[key] = {**data.get(key, {}), **value}
+    with pytest.raises(pulumi.RunError) as caught:
+        parse(data, PlatformConfig, region="us-east-1")
+    return str(caught.value).splitlines()[1:]
+
+
+def test_a_scaled_server_needs_keda_and_a_prometheus_that_knows_pods() -> None:
+    lines = _mistakes("local", modelServers={"big": _server(scaling={"maxReplicas": 4})})
+    assert any("modelServers.big.scaling: needs KEDA" in line for line in lines)
+    assert any("needs metrics.variant 'chart', not 'embedded'" in line for line in lines)
+
+
+def test_one_adapter_belongs_to_one_server() -> None:
+    servers = {name: _server(adapters=ADAPTER) for name in ("one", "two")}
+    lines = _mistakes("local", modelServers=servers)
+    assert any("modelServers.two.adapters.support: got a name that 'one' has" in x for x in lines)
+
+
+def test_two_agents_never_share_a_queue() -> None:
+    scalers = {"second": {"agent": "another-agent"}}
+    lines = _mistakes("prod", scalers=scalers)
+    assert any(
+        "scalers.second.queue: got 'agent-task-queue', which is the queue of agent "
+        "'customer-support-agent'" in line
+        for line in lines
+    )
