@@ -110,6 +110,8 @@ def test_up_interrupted_at_ten_random_moments_is_healed_by_the_next(
 ) -> None:
     seed = random.randrange(2**32)
     moments = random.Random(seed)
+    # a shell's background job ignores Ctrl-C, and so would everything that it starts
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     command = fresh_platform.command("up", "--json", "--no-question")
     command += ["--config-file", str(fresh_platform.stack_file)]
     for number in range(10):
