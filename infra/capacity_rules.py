@@ -120,10 +120,10 @@ def _claims(config: "PlatformConfig", _region: str | None) -> Iterator[str]:
             "choose cluster.eks.version '1.34' or 'devicePlugin'"
         )
     for name, server in config.model_servers.items():
-        if server.node_pool in config.gpu_pools and server.gpus:
+        if server.node_pool in config.gpu_pools and server.gpus and not server.gpu_claim:
             yield (
                 f"{path} with modelServers.{name}.gpus, which asks the device plugin for "
-                f"{GPU_RESOURCE}; choose 'devicePlugin' or run that model elsewhere"
+                f"{GPU_RESOURCE}; give it a gpuClaim, choose 'devicePlugin' or run it elsewhere"
             )
     quota = config.namespaces["ai-inference"].quota if "ai-inference" in config.namespaces else None
     if quota is not None and CLAIM_QUOTA not in quota.hard:

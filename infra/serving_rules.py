@@ -45,4 +45,15 @@ def _queues(config: "PlatformConfig", _region: str | None) -> Iterator[str]:
             )
 
 
-SERVING_RULES = (_queues, _scaling, _public_names)
+def _gpu_claims(config: "PlatformConfig", _region: str | None) -> Iterator[str]:
+    support = config.gpu_support
+    known = support.claims if support and support.allocation == "dra" else {}
+    for name, server in config.model_servers.items():
+        if server.gpu_claim and server.gpu_claim not in known:
+            yield (
+                f"modelServers.{name}.gpuClaim: got '{server.gpu_claim}'; allowed: "
+                f"{', '.join(known) or 'none without gpuSupport.allocation dra'}"
+            )
+
+
+SERVING_RULES = (_gpu_claims, _queues, _scaling, _public_names)

@@ -46,3 +46,8 @@ def test_two_agents_never_share_a_queue() -> None:
         "'customer-support-agent'" in line
         for line in lines
     )
+
+
+def test_a_claim_needs_a_template_and_the_driver() -> None:
+    lines = _mistakes("prod", modelServers={"big": _server(gpuClaim="large-gpu")})
+    assert any("modelServers.big.gpuClaim: got 'large-gpu'; allowed: none" in x for x in lines)
