@@ -18,11 +18,17 @@ def limit_filter(limits: LimitsConfig) -> dict[str, Any]:
     seconds = f"{limits.timeout_milliseconds / 1000:g}s"
     # A count that got lost would be a request for free, so another Pod of the service is tried.
     retry = {
-        "retry_on": "connect-failure,refused-stream,reset,unavailable,internal,unknown",
+        "retry_on": "connect-failure,refused-stream,reset,unavailable,retriable-headers",
         "num_retries": max(5, limits.timeout_milliseconds // 200),
         "retry_back_off": {"base_interval": "0.02s", "max_interval": "0.3s"},
     }
-    service = {"envoy_grpc": {"cluster_name": LIMITS_CLUSTER, "retry_policy": retry}}
+    # The service answers "unknown" when it lost its store, a code that Envoy's list of codes lacks;
+    # only a refusal has the status among its headers.
+    status = {"key": "x-envoy-retriable-header-names", "value": "grpc-status"}
+    service = {
+        "envoy_grpc": {"cluster_name": LIMITS_CLUSTER, "retry_policy": retry},
+        "initial_metadata": [status],
+    }
     return {
         "name": LIMITS_FILTER,
         "typed_config": {
