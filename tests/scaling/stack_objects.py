@@ -65,6 +65,13 @@ def prod() -> Platform:
     return _prod(platform_data("prod"))
 
 
+def queue() -> str:
+    """The Redis list by whose length the agent is scaled."""
+    triggers = prod().manifest("ScaledObject", mutants.SCALER)["spec"]["triggers"]
+    (found,) = (each["metadata"]["listName"] for each in triggers if each["type"] == "redis")
+    return str(found)
+
+
 @cache
 def changed() -> Platform:
     """The stack after all edits of `mutants`."""

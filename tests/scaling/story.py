@@ -92,7 +92,7 @@ class Teller:
     def load_comes(self) -> None:
         """Tasks, tenants, Pods for the weighted pools; the burst once the tenants have theirs."""
         self.story.loaded = time.time()
-        for queue in ("agent-task-queue", MUTANT_QUEUE):
+        for queue in (stack_objects.queue(), MUTANT_QUEUE):
             put_tasks(queue, TASKS)
         for tenant in (stack_objects.TENANT, MUTANT_TENANT):
             self.client.apply(gpu_pods("load", tenant, 10, node_labels={POOL: GPU_POOL}))
@@ -143,7 +143,7 @@ class Teller:
         note = {"metadata": {"annotations": {"karpenter.sh/do-not-disrupt": "true"}}}
         self.client.patch("v1", "Node", kept.node, note)
         self.story.drained = time.time()
-        for queue in ("agent-task-queue", MUTANT_QUEUE):
+        for queue in (stack_objects.queue(), MUTANT_QUEUE):
             put_tasks(queue, 0)
         for tenant in (stack_objects.TENANT, MUTANT_TENANT):
             self.client.delete("apps/v1", "Deployment", "load", tenant)
