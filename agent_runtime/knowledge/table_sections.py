@@ -1,6 +1,7 @@
 """CSV files: every row with the names of its columns, so that a passage is understood alone."""
 
 import csv
+import io
 from collections.abc import Iterator
 
 from agent_runtime.knowledge.document import Document, Section, UnreadableFileError
@@ -18,7 +19,10 @@ def table_document(file: SourceFile) -> Document:
 
 
 def _sections(file: SourceFile) -> Iterator[Section]:
-    with file.path.open(encoding=file.encoding, newline="") as opened:
+    with (
+        file.path.open("rb") as raw,
+        io.TextIOWrapper(raw, encoding=file.encoding, newline="") as opened,
+    ):
         sample = opened.read(_SAMPLE)
         opened.seek(0)
         rows = csv.reader(opened, delimiter=_delimiter(sample), skipinitialspace=True, strict=True)
@@ -31,7 +35,7 @@ def _sections(file: SourceFile) -> Iterator[Section]:
             for row in rows:
                 kept.append(_line(names, row))
                 if sum(map(len, kept)) >= _SECTION_CHARACTERS:
-                    yield Section("\n\n".join(kept), bytes_read=opened.buffer.tell())
+                    yield Section("\n\n".join(kept), bytes_read=raw.tell())
                     kept = []
             if kept:
                 yield Section("\n\n".join(kept), bytes_read=file.bytes)
