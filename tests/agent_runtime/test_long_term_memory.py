@@ -1,6 +1,5 @@
 """The vector store as the runtime uses it: on Milvus Lite, or on MILVUS_URL where that is set."""
 
-import os
 from collections.abc import AsyncIterator
 from contextlib import closing
 from typing import Any
@@ -122,7 +121,7 @@ async def test_a_list_is_longer_than_a_page(memory: MilvusLongTermMemory, collec
 
 
 @pytest.mark.services
-@pytest.mark.skipif("MILVUS_URL" not in os.environ, reason="Milvus Lite has no isolation")
+@pytest.mark.milvus_server
 async def test_the_server_itself_refuses_a_search_without_a_tenant(
     memory: MilvusLongTermMemory, collection: str, milvus_url: str
 ) -> None:

@@ -174,7 +174,7 @@ def test_users_on_a_server_without_users_are_one_line(run: Run, tmp_path: Path) 
 
 
 @pytest.mark.services
-@pytest.mark.skipif("MILVUS_ROOT_PASSWORD" not in os.environ, reason="needs a server with users")
+@pytest.mark.milvus_root
 def test_a_user_reaches_its_own_database_only(run: Run, tmp_path: Path, milvus_url: str) -> None:
     name, user = database(), f"u{uuid.uuid4().hex[:8]}"
     (tmp_path / "secrets").mkdir()
