@@ -12,11 +12,12 @@ from local.kube import KubeClient
 from local.paths import CHECKOUT, Cache, State
 from local.preview import missing_crds
 from local.preview.outcome import Verdict
-from tests.engine.golden_urns import data_of, stack_name
+from tests.engine.golden_urns import AUTO_MODE, data_of, stack_name
 from tests.harness.engine import FAST, pulumi
 from tests.harness.manifests import manifests
 from tests.infra.stack_data import stack_text
 
+AUTO_MODE_KIND = Path(__file__).with_name("auto_mode_kind.yaml")
 QUIET = ("same", "refresh")
 
 
@@ -58,8 +59,9 @@ class Deployment:
         return self.engine.run(*args, stack=self.stack, environment=FAST | environment)
 
     def load_crds(self) -> None:
-        """Those that the charts of the stack would bring: a stand-in installs no charts."""
-        if needed := missing_crds(kinds_of(self.name)):
+        """Those that the charts, or EKS itself, would bring: a stand-in installs no charts."""
+        own = [AUTO_MODE_KIND] if self.name == AUTO_MODE else []
+        if needed := [*missing_crds(kinds_of(self.name)), *own]:
             load(self.state.kubeconfig, needed, cache=Cache.default())
 
     def changed(self, *args: str) -> dict[str, str]:

@@ -24,9 +24,10 @@ WHOLE = (
 DELETABLE = ("NetworkPolicy", "Service", "ConfigMap")
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """An API server of these stacks' own: their namespaces have fixed names."""
+    """An API server of the stack's own: the namespaces have fixed names, and a failed test leaves
+    them behind."""
     state = tmp_path_factory.mktemp("stacks")
     slot = lease(Cache.default(), owner=state)
     tools = cached(COMPONENTS, Cache.default())
@@ -116,7 +117,8 @@ def _edits_take_the_expected_steps(deployment: Deployment) -> None:
 
 def _protected_things_stay(deployment: Deployment) -> None:
     before = deployment.urns()
-    refused = deployment.attempt("destroy", "--yes", "--skip-preview")
+    # Without its preview a destroy takes what is not protected before it is refused the rest.
+    refused = deployment.attempt("destroy", "--yes")
     assert not refused.ok
     assert "protected" in "\n".join(refused.errors)
     assert deployment.urns() == before
