@@ -60,8 +60,10 @@ class Deployment:
 
     def load_crds(self) -> None:
         """Those that the charts, or EKS itself, would bring: a stand-in installs no charts."""
-        own = [AUTO_MODE_KIND] if self.name == AUTO_MODE else []
-        if needed := [*missing_crds(kinds_of(self.name)), *own]:
+        needed: list[str | Path] = [*missing_crds(kinds_of(self.name))]
+        if self.name == AUTO_MODE:
+            needed.append(AUTO_MODE_KIND)
+        if needed:
             load(self.state.kubeconfig, needed, cache=Cache.default())
 
     def changed(self, *args: str) -> dict[str, str]:
