@@ -21,6 +21,7 @@ import yaml
 
 from local.paths import Cache
 from local.report import UserError
+from local.toolchain.wheels import uv_program
 
 FOLDER = Path(__file__).with_name("lint")
 REQUIREMENTS = FOLDER / "requirements.txt"
@@ -75,7 +76,7 @@ def checkov(cache: Cache) -> Path:
     program = folder / "bin" / "checkov"
     if program.is_file():
         return program
-    uv = shutil.which("uv") or next(iter(sorted(map(str, cache.bin.glob("uv/*/bin/uv")))), None)
+    uv = uv_program(cache)
     if uv is None:
         raise UserError("checkov: needs uv to be installed: run `make up`, which brings it")
     shutil.rmtree(folder, ignore_errors=True)

@@ -68,7 +68,7 @@ def _without_frame(line: str) -> str:
 
 
 def _installer(cache: Cache) -> list[str]:
-    uv = shutil.which("uv") or _newest_uv(cache)
+    uv = uv_program(cache)
     if uv:
         return [uv, "pip", "install", "--python", sys.executable]
     pip = [getattr(sys, "_base_executable", sys.executable), "-m", "pip"]
@@ -77,6 +77,7 @@ def _installer(cache: Cache) -> list[str]:
     raise UserError("neither uv nor pip is there: run `tools/bootstrap.sh` first")
 
 
-def _newest_uv(cache: Cache) -> str | None:
-    found = sorted((cache.bin / "uv").glob("*/bin/uv"))
-    return str(found[-1]) if found else None
+def uv_program(cache: Cache) -> str | None:
+    """Path of uv: PATH's, else the one that `tools/bootstrap.sh` put into the cache, else None."""
+    kept = sorted((cache.bin / "uv").glob("*/bin/uv"))
+    return shutil.which("uv") or (str(kept[-1]) if kept else None)

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from local.paths import CHECKOUT, Cache
+from local.toolchain.wheels import uv_program
 
 DOCKERFILE = CHECKOUT / "agent_runtime" / "Dockerfile"
 
@@ -161,8 +162,7 @@ def test_the_images_environment_has_no_pulumi_and_serves_without_the_other_group
     tmp_path: Path,
 ) -> None:
     """The same `uv sync` as in the Dockerfile, into an empty folder, then the program in it."""
-    kept = sorted(Cache.default().root.glob("bin/uv/*/bin/uv"))
-    uv = shutil.which("uv") or (str(kept[-1]) if kept else None)
+    uv = uv_program(Cache.default())
     if uv is None:
         pytest.skip("uv is not on PATH")
     for name in ("pyproject.toml", "uv.lock"):

@@ -13,6 +13,7 @@ import httpx
 import pytest
 
 from local.paths import Cache
+from local.toolchain.wheels import uv_program
 from local.workloads.serving import listener
 from tests.harness.processes import wait_until
 
@@ -35,8 +36,7 @@ def interpreter() -> Path:
     done = home / "installed"
     if done.exists():
         return python
-    kept = sorted(Cache.default().root.glob("bin/uv/*/bin/uv"))
-    uv = shutil.which("uv") or (str(kept[-1]) if kept else None)
+    uv = uv_program(Cache.default())
     if uv is None:
         pytest.skip("uv is neither on PATH nor in the cache: `make env` fetches it")
     shutil.rmtree(home, ignore_errors=True)
