@@ -26,12 +26,16 @@ def weight_bytes(model: ModelSpec) -> int:
     """Bytes of the weights: the published file's where it is known, else counted."""
     if model.weight_bytes:
         return model.weight_bytes
+    return bytes_of_parameters(model, model.parameters)
+
+
+def bytes_of_parameters(model: ModelSpec, parameters: int) -> int:
+    """Bytes of `parameters` weights stored as `model` stores its own."""
+    experts, rest = model.expert_parameters, parameters - model.expert_parameters
     per_weight = BYTES_PER_WEIGHT[model.weights]
-    if model.weights == "mxfp4":
-        # Publishers of mxfp4 quantize the experts alone and leave the rest in bfloat16.
-        rest = model.parameters - model.expert_parameters
-        return int(model.expert_parameters * per_weight + rest * BYTES_PER_WEIGHT["bfloat16"])
-    return int(model.parameters * per_weight)
+    # Publishers of mxfp4 quantize the experts alone and leave the rest in bfloat16.
+    of_rest = BYTES_PER_WEIGHT["bfloat16"] if model.weights == "mxfp4" else per_weight
+    return int(experts * per_weight + rest * of_rest)
 
 
 def kv_bytes(model: ModelSpec, *, tokens: int, kv_type: KvType = "auto") -> int:

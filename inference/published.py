@@ -7,9 +7,9 @@ from typing import Annotated, Literal, NamedTuple
 import yaml
 from pydantic import Field, PositiveInt
 
-from inference.catalog import BYTES_PER_WEIGHT, ModelSpec, default_catalog
+from inference.catalog import default_catalog
 from inference.data import DataModel
-from inference.memory import kv_bytes
+from inference.memory import bytes_of_parameters, kv_bytes
 
 PUBLISHED_FILE = Path(__file__).with_name("published.yaml")
 
@@ -51,13 +51,6 @@ def median_error(rows: tuple[Comparison, ...]) -> float:
 def _computed(figure: Figure) -> int:
     model = default_catalog().find(figure.model)
     if figure.quantity == "weights":
-        return _counted_weight_bytes(model)
+        # From layers and widths alone: a published number of parameters would prove nothing.
+        return bytes_of_parameters(model, model.counted_parameters)
     return kv_bytes(model, tokens=figure.tokens or 1)
-
-
-def _counted_weight_bytes(model: ModelSpec) -> int:
-    """From layers and widths alone: a published number of parameters would prove nothing."""
-    rest = model.counted_parameters - model.expert_parameters
-    per_weight = BYTES_PER_WEIGHT[model.weights]
-    rest_bytes = BYTES_PER_WEIGHT["bfloat16"] if model.weights == "mxfp4" else per_weight
-    return int(model.expert_parameters * per_weight + rest * rest_bytes)

@@ -5,6 +5,7 @@ knows, and a slow test hands what is made here to the engine's own parser.
 """
 
 import json
+from dataclasses import replace
 
 from inference.catalog import ModelSpec
 from inference.engine import Serving
@@ -53,15 +54,7 @@ def serving(model: ModelSpec, options: Options) -> Serving:
 def worker(model: ModelSpec, options: Options) -> Serving:
     """The further nodes of a server with several: the same flags, and no HTTP server."""
     leader = serving(model, options)
-    return Serving(
-        command=leader.command,
-        args=(*leader.args, "--headless"),
-        port=leader.port,
-        startup_seconds=leader.startup_seconds,
-        env=leader.env,
-        shared_memory=True,
-        cache_dir=leader.cache_dir,
-    )
+    return replace(leader, args=(*leader.args, "--headless"), shared_memory=True)
 
 
 def _identity(model: ModelSpec, options: Options) -> list[str]:
