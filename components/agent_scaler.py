@@ -11,8 +11,7 @@ from components.base import ConfigModel, metadata
 from components.child_options import child_options
 from components.kubernetes_object import kubernetes_object
 from components.ordering import after
-
-KEDA = "keda.sh/v1alpha1"
+from components.scaled_object import KEDA, bounds, prometheus_trigger
 
 
 class AgentScalerConfig(ConfigModel):
@@ -61,19 +60,20 @@ def scaled_object_spec(
         raise ValueError(f"agent {agent!r}: minReplicas {least} is above maxReplicas {most}")
     return {
         "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": agent},
-        "minReplicaCount": least,
-        "maxReplicaCount": most,
-        "pollingInterval": config.polling_interval_seconds,
-        "cooldownPeriod": config.cooldown_period_seconds,
-        # With a source of numbers down the agent keeps the Pods that it has.
-        "fallback": {
-            "failureThreshold": 3,
-            "replicas": max(least, 1),
-            "behavior": "currentReplicasIfHigher",
-        },
+        **bounds(
+            least,
+            most,
+            polling_seconds=config.polling_interval_seconds,
+            cooldown_seconds=config.cooldown_period_seconds,
+            without_numbers=max(least, 1),
+        ),
         "triggers": [
             _queue_trigger(config, redis_address, authentication, tls=redis_tls),
-            _sessions_trigger(config, agent, prometheus_url),
+            prometheus_trigger(
+                prometheus_url,
+                f'sum(agent_active_sessions{{agent="{agent}"}})',
+                config.sessions_threshold,
+            ),
             *_load_triggers(scaling),
         ],
     }
@@ -92,17 +92,6 @@ def _queue_trigger(
             "enableTLS": str(tls).lower(),
         },
         "authenticationRef": {"name": authentication},
-    }
-
-
-def _sessions_trigger(config: AgentScalerConfig, agent: str, prometheus_url: Any) -> dict[str, Any]:
-    return {
-        "type": "prometheus",
-        "metadata": {
-            "serverAddress": prometheus_url,
-            "query": f'sum(agent_active_sessions{{agent="{agent}"}})',
-            "threshold": str(config.sessions_threshold),
-        },
     }
 
 

@@ -9,8 +9,8 @@ from pydantic import model_validator
 
 from components.auto_mode import NODE_CLASS_GROUP, NODE_CLASS_KIND, auto_node_class_spec
 from components.base import metadata
+from components.gpu_resource import GPU_RESOURCE
 from components.gpu_sharing import (
-    GPU_RESOURCE,
     PLUGIN_CONFIG_LABEL,
     GpuSharing,
     mig_user_data,

@@ -10,9 +10,9 @@ from typing import Any
 from pydantic import Field, model_validator
 
 from components.base import ConfigModel, metadata
+from components.gpu_resource import GPU_RESOURCE
 from inference.instances import instance_table
 
-GPU_RESOURCE = "nvidia.com/gpu"
 SHARED_RESOURCE = "nvidia.com/gpu.shared"
 PLUGIN_CONFIG_LABEL = "nvidia.com/device-plugin.config"
 """Which of its configurations the device plugin takes on a node."""

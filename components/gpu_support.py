@@ -10,7 +10,8 @@ from pydantic import Field
 from components.base import ConfigModel
 from components.child_options import child_options
 from components.gpu_claim import API_VERSION, GpuAlternative, GpuClaimConfig
-from components.gpu_sharing import GPU_RESOURCE, WHOLE, GpuSharing, plugin_settings
+from components.gpu_resource import GPU_TOLERATION
+from components.gpu_sharing import WHOLE, GpuSharing, plugin_settings
 from components.helm_chart import HelmChart
 
 NAMESPACE = "kube-system"
@@ -46,7 +47,7 @@ def only_gpu_nodes(label: str = GPU_PRESENT) -> dict[str, Any]:
     """Scheduling of a DaemonSet that belongs on GPU nodes and on no others."""
     return {
         "nodeSelector": {label: "nvidia"},
-        "tolerations": [{"key": GPU_RESOURCE, "operator": "Exists", "effect": "NoSchedule"}],
+        "tolerations": [GPU_TOLERATION],
     }
 
 

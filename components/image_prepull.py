@@ -7,8 +7,8 @@ from pulumi import ComponentResource, Input, Output, ResourceOptions
 
 from components.base import metadata
 from components.child_options import child_options
+from components.gpu_resource import GPU_TOLERATION
 from components.kubernetes_object import kubernetes_object
-from components.model_pod import GPU_RESOURCE
 from components.ordering import after
 from components.pod_security import restricted_container, restricted_pod
 from components.versions import IMAGES
@@ -43,7 +43,7 @@ def manifest(*, namespace: Any, images: Collection[str], pools: Collection[str])
         "securityContext": restricted_pod(),
         "priorityClassName": "agentic-batch",
         "affinity": {"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": selection}},
-        "tolerations": [{"key": GPU_RESOURCE, "operator": "Exists", "effect": "NoSchedule"}],
+        "tolerations": [GPU_TOLERATION],
         "initContainers": pullers,
         "containers": [container("pause", IMAGES["pause"])],
     }

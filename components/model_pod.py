@@ -3,6 +3,7 @@
 from typing import Any
 
 from components.gpu_claim import claim_of_pod
+from components.gpu_resource import GPU_RESOURCE, GPU_TOLERATION
 from components.model_server_config import GPU_ENGINES, Amounts, ModelServerConfig
 from components.model_weights import claim_name
 from components.model_weights_config import MOUNT
@@ -11,7 +12,6 @@ from components.versions import IMAGES
 from inference.embedded import SCRIPT_FOLDER
 from inference.engine import Serving, probes
 
-GPU_RESOURCE = "nvidia.com/gpu"
 SERVER_LABEL = "agentic.dev/server"
 MODEL_LABEL = "agentic.dev/model"
 _PROGRAM_IMAGES = {
@@ -61,7 +61,7 @@ def pod_template(
         ],
     }
     if config.gpus:
-        pod["tolerations"] = [{"key": GPU_RESOURCE, "operator": "Exists", "effect": "NoSchedule"}]
+        pod["tolerations"] = [GPU_TOLERATION]
     if config.gpu_claim:
         of_pod, of_container = claim_of_pod(config.gpu_claim)
         pod |= of_pod

@@ -9,8 +9,8 @@ from components.child_options import child_options
 from components.kubernetes_object import kubernetes_object
 from components.model_scaling_config import ModelScalingConfig
 from components.ordering import after
+from components.scaled_object import KEDA, bounds, prometheus_trigger
 
-KEDA = "keda.sh/v1alpha1"
 QUEUE_METRICS = {
     "vllm": "vllm:num_requests_waiting",
     "sglang": "sglang:num_queue_reqs",
@@ -35,21 +35,18 @@ def scaled_object_spec(
     """
     api_version, kind = target
     pods = f'{{namespace="ai-inference",pod=~"{name}-.*"}}'
-    queries = {f"sum({QUEUE_METRICS[engine]}{pods})": str(config.waiting_requests)}
+    queries: dict[str, float] = {f"sum({QUEUE_METRICS[engine]}{pods})": config.waiting_requests}
     if engine in CACHE_METRICS:
-        queries[f"sum({CACHE_METRICS[engine]}{pods})"] = str(config.kv_cache_usage)
+        queries[f"sum({CACHE_METRICS[engine]}{pods})"] = config.kv_cache_usage
     return {
         "scaleTargetRef": {"apiVersion": api_version, "kind": kind, "name": name},
-        "minReplicaCount": config.min_replicas,
-        "maxReplicaCount": config.max_replicas,
-        "pollingInterval": config.polling_interval_seconds,
-        "cooldownPeriod": config.cooldown_period_seconds,
-        # With the metrics gone the servers that are there stay.
-        "fallback": {
-            "failureThreshold": 3,
-            "replicas": config.min_replicas,
-            "behavior": "currentReplicasIfHigher",
-        },
+        **bounds(
+            config.min_replicas,
+            config.max_replicas,
+            polling_seconds=config.polling_interval_seconds,
+            cooldown_seconds=config.cooldown_period_seconds,
+            without_numbers=config.min_replicas,
+        ),
         "advanced": {
             "horizontalPodAutoscalerConfig": {
                 "behavior": {
@@ -58,15 +55,7 @@ def scaled_object_spec(
             }
         },
         "triggers": [
-            {
-                "type": "prometheus",
-                "metricType": "AverageValue",
-                "metadata": {
-                    "serverAddress": prometheus_url,
-                    "query": query,
-                    "threshold": threshold,
-                },
-            }
+            {**prometheus_trigger(prometheus_url, query, threshold), "metricType": "AverageValue"}
             for query, threshold in queries.items()
         ],
     }

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from components.gpu_claim import CLAIM_QUOTA
 from components.gpu_node_pool import GpuNodePoolConfig
-from components.gpu_sharing import GPU_RESOURCE
+from components.gpu_resource import GPU_RESOURCE
 from components.node_pool import NodePoolConfig
 from inference.instances import instance_table
 
