@@ -1,4 +1,4 @@
-"""Pieces of a ScaledObject (KEDA 2.18) that every scaler of the platform has."""
+"""Pieces of a ScaledObject (KEDA 2.20) that every scaler of the platform has."""
 
 from typing import Any
 
