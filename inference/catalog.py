@@ -72,6 +72,8 @@ class Price(DataModel):
     """What a provider charges; a model that the platform serves itself has none."""
 
     input_usd_per_million_tokens: Annotated[float, Field(ge=0)]
+    cached_input_usd_per_million_tokens: Annotated[float, Field(ge=0)] | None = None
+    """Of input that the provider had in its prompt cache; default: the same as other input."""
     output_usd_per_million_tokens: Annotated[float, Field(ge=0)]
 
 

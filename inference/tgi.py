@@ -6,10 +6,16 @@ Upstream archived the project in March 2026. It is kept because the architecture
 
 from inference.catalog import ModelSpec
 from inference.engine import Serving
+from inference.engine_flags import problems
 from inference.options import Options
 
 PORT = 8080
 _WARM_UP_SECONDS = 600
+QUANTIZATIONS = (
+    *("awq", "bitsandbytes", "bitsandbytes-fp4", "bitsandbytes-nf4", "compressed-tensors"),
+    *("eetq", "exl2", "fp8", "gptq", "marlin"),
+)
+"""What `--quantize` takes in version 3.3.6."""
 
 
 def serving(model: ModelSpec, options: Options) -> Serving:
@@ -39,12 +45,25 @@ def serving(model: ModelSpec, options: Options) -> Serving:
         args += ["--max-concurrent-requests", str(options.max_sequences)]
     if options.quantization:
         args += ["--quantize", options.quantization]
+    args += options.extra_args
+    unknown = _unknown(options, args)
+    if unknown:
+        raise ValueError("\n".join(unknown))
     return Serving(
         command=(),
-        args=(*args, *options.extra_args),
+        args=tuple(args),
         port=PORT,
         startup_seconds=options.startup_seconds(model, beside_loading=_WARM_UP_SECONDS),
         env={"HF_HOME": "/models", "HUGGINGFACE_HUB_CACHE": "/models/hub", "HOME": "/models"},
         shared_memory=True,
         cache_dir="/models",
     )
+
+
+def _unknown(options: Options, args: list[str]) -> list[str]:
+    """A line for each flag, and for the quantization, that the launcher would refuse."""
+    lines = problems("tgi", args)
+    if options.quantization and options.quantization not in QUANTIZATIONS:
+        allowed = ", ".join(QUANTIZATIONS)
+        lines.append(f"engine 'tgi' has no quantization {options.quantization!r}; it has {allowed}")
+    return lines

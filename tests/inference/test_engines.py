@@ -115,7 +115,7 @@ def test_every_mistake_is_named_at_once() -> None:
     ]
 
 
-@pytest.mark.parametrize("engine", [vllm, sglang])
+@pytest.mark.parametrize("engine", [vllm, sglang, tgi])
 def test_a_flag_that_the_engine_does_not_know_is_refused(engine: object) -> None:
     model = default_catalog().find("qwen3-8b")
     options = Options(extra_args=("--max-num-seq", "8"))
@@ -133,6 +133,13 @@ def test_what_tgi_can_not_do_is_refused() -> None:
     model = default_catalog().find("mixtral-8x7b-instruct")
     with pytest.raises(ValueError, match="engine 'tgi' has no nodes, kvCache; engine 'vllm' has"):
         tgi.serving(model, Options(gpus=8, nodes=2, kv_type="fp8"))
+
+
+def test_a_quantization_that_tgi_does_not_have_is_refused() -> None:
+    model = default_catalog().find("mixtral-8x7b-instruct")
+    assert _value(tgi.serving(model, Options(gpus=2, quantization="awq")), "--quantize") == "awq"
+    with pytest.raises(ValueError, match="no quantization 'mxfp4'; it has awq"):
+        tgi.serving(model, Options(gpus=2, quantization="mxfp4"))
 
 
 def test_weights_in_a_bucket_are_streamed() -> None:
