@@ -37,7 +37,11 @@ class Prices:
         price = self._prices.get(completion.model) or self._prices.get(completion.asked)
         if price is None:
             return None
-        spent = completion.prompt_tokens * price.input_usd_per_million_tokens
+        cached_price = price.cached_input_usd_per_million_tokens
+        if cached_price is None:
+            cached_price = price.input_usd_per_million_tokens
+        fresh = completion.prompt_tokens - completion.cached_tokens
+        spent = fresh * price.input_usd_per_million_tokens + completion.cached_tokens * cached_price
         spent += completion.completion_tokens * price.output_usd_per_million_tokens
         return spent / _MILLION
 

@@ -37,6 +37,14 @@ def test_an_answer_of_a_dated_model_costs_what_the_model_asked_for_costs() -> No
     assert Prices({"gpt-4-turbo": price}).cost(answer) == pytest.approx(2.0)
 
 
+def test_input_from_the_providers_cache_has_a_price_of_its_own() -> None:
+    same = Price(input_usd_per_million_tokens=2.0, output_usd_per_million_tokens=8.0)
+    cheaper = same.model_copy(update={"cached_input_usd_per_million_tokens": 0.5})
+    answer = Completion("m", prompt_tokens=1_000_000, cached_tokens=400_000)
+    assert Prices({"m": same}).cost(answer) == pytest.approx(2.0)
+    assert Prices({"m": cheaper}).cost(answer) == pytest.approx(1.4)
+
+
 def test_a_catalogue_that_is_none_is_one_line(tmp_path: Path) -> None:
     path = tmp_path / "catalog.json"
     path.write_text('{"models": [{"name": "x"}]}')
