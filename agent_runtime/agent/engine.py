@@ -15,6 +15,7 @@ from agent_runtime.agent.result import RunResult, from_state
 from agent_runtime.agent.state import RunState, opening
 from agent_runtime.auth import Identity
 from agent_runtime.errors import unavailable
+from agent_runtime.memory.taint import brings_answers, is_tainted, marked, plain
 from agent_runtime.runs.ends import completed, waiting
 from agent_runtime.runs.packing import limits_of
 from agent_runtime.runs.run_log import RunLog
@@ -70,24 +71,25 @@ class Engine:
     async def _advance(self, log: RunLog, context: RunContext) -> End:
         history = log.earlier(HISTORY) or log.claim.history
         asked = list(log.claim.request["messages"])
-        given = opening([*self._instructions(context), *history], asked)
+        tainted = is_tainted(history) or (context.tools.tainting and brings_answers(asked))
+        given = opening([*self._instructions(context), *plain(history)], asked, tainted=tainted)
         config: RunnableConfig = {"recursion_limit": recursion_limit(context.budget)}
         try:
             async with asyncio.timeout_at(context.deadline):
                 played: Any = await self._graph.ainvoke(given, config, context=context)
         except TimeoutError:
-            return self._end(self._out_of_time(context), asked)
+            return self._end(self._out_of_time(context), asked, tainted=tainted)
         state: RunState = played
         result = self._result(state, context)
         if not state["waiting"]:
-            return self._end(result, asked)
+            return self._end(result, asked, tainted=state["tainted"])
         log.record(HISTORY, history)
         log.record(PINS, context.tools.pins)
         return waiting(result, min(each["expires"] for each in state["waiting"]))
 
-    def _end(self, result: RunResult, asked: list[Message]) -> End:
+    def _end(self, result: RunResult, asked: list[Message], *, tainted: bool) -> End:
         answer: Message = {"role": "assistant", "content": result.text}
-        return completed(result, [*asked, answer])
+        return completed(result, [*asked, marked(answer, tainted=tainted)])
 
     def _result(self, state: RunState, context: RunContext) -> RunResult:
         return from_state(

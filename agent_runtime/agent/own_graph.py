@@ -27,6 +27,7 @@ from agent_runtime.auth import Identity
 from agent_runtime.memory.approval_desk import ApprovalDesk
 from agent_runtime.memory.approvals import Approval, approval_id, digest_of
 from agent_runtime.memory.checkpoints import FENCE
+from agent_runtime.memory.taint import plain
 from agent_runtime.runs.ends import completed, waiting
 from agent_runtime.runs.packing import limits_of
 from agent_runtime.runs.run_log import RunLog
@@ -116,7 +117,7 @@ class OwnGraph:
         """The messages at first; the decisions, or nothing, where a checkpoint is there."""
         state = await self._graph.aget_state(config)
         if not state.values:
-            return {"messages": [*claim.history, *claim.request["messages"]]}
+            return {"messages": [*plain(claim.history), *claim.request["messages"]]}
         answers = {}
         for interrupt in state.interrupts:
             approval = _approval(claim, interrupt.id, interrupt.value)

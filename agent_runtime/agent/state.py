@@ -87,7 +87,7 @@ def conversation(state: RunState) -> list[Message]:
     return [*compaction["messages"], *state["messages"][compaction["until"] :]]
 
 
-def opening(context: list[Message], asked: list[Message]) -> RunState:
+def opening(context: list[Message], asked: list[Message], *, tainted: bool = False) -> RunState:
     """The state in which a run begins: the instructions and the past, then what is asked."""
     return RunState(
         messages=[*context, *asked],
@@ -102,7 +102,7 @@ def opening(context: list[Message], asked: list[Message]) -> RunState:
         model="",
         finish_reason="",
         limit="",
-        tainted=False,
+        tainted=tainted,
         waiting=[],
         compaction=None,
     )

@@ -6,6 +6,7 @@ from functools import cached_property
 from typing import Any
 
 from agent_runtime.tools.arguments import function_of
+from agent_runtime.tools.policy import taints
 from agent_runtime.tools.port import BoundTool, version_of
 from agents.tool import HumanTool
 
@@ -43,6 +44,11 @@ class ToolSet:
             or (bound.tool.effect != "read" and bound.tool.after_untrusted == "ask")
             for bound in self._tools.values()
         )
+
+    @cached_property
+    def tainting(self) -> bool:
+        """Whether some tool brings in content from outside."""
+        return any(taints(bound.tool) for bound in self._tools.values())
 
     def find(self, name: str) -> BoundTool:
         """Raises UnknownToolError."""
