@@ -5,7 +5,7 @@ import logging
 import signal
 import socket
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from typing import Literal
 
 import uvicorn
@@ -16,12 +16,12 @@ from agent_runtime.app import build_app
 from agent_runtime.assembly import AgentRuntime
 from agent_runtime.kagent.mirror import mirror
 from agent_runtime.memory.ports import MemoryUnavailableError
+from agent_runtime.runs.worker import LAST_SECONDS
 from agent_runtime.settings import SettingsError
+from agent_runtime.stopping import stopped
 from agent_runtime.tools.following import following_tools, referenced, resolver
 
 _BACKLOG = 1024
-LAST_SECONDS = 3.0
-"""Of the time to drain, what is kept for handing back the runs that did not end."""
 
 _log = logging.getLogger(__name__)
 
@@ -78,10 +78,7 @@ async def serve(runtime: AgentRuntime, requests: socket.socket, operations: sock
         health.should_exit = True
         await serving[1]
     finally:
-        for task in (stopping, warming, following, mirroring):
-            task.cancel()
-            with suppress(asyncio.CancelledError):
-                await task
+        await stopped(stopping, warming, following, mirroring)
         await runtime.close()
         await asyncio.to_thread(runtime.tracing.shutdown)
 

@@ -22,6 +22,7 @@ from agent_runtime.memory.ports import (
     Metadata,
     Passage,
 )
+from agent_runtime.stopping import stopped
 from agent_runtime.telemetry.metrics import Metrics
 
 QUEUE = 256
@@ -126,9 +127,7 @@ class Facts:
             async with asyncio.timeout(DRAIN_SECONDS):
                 await self._queue.join()
         if self._worker:
-            self._worker.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._worker
+            await stopped(self._worker)
         if left := self._queue.qsize():
             self._count("failed", left)
 

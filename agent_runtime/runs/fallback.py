@@ -1,5 +1,6 @@
 """Answers without the store while it is away, for agents whose memory is not required."""
 
+import asyncio
 from collections.abc import AsyncIterator, Mapping
 
 from agent_runtime.agent.context import Decision
@@ -26,8 +27,7 @@ class FallbackRuns:
         await self._stored.start()
 
     async def drain(self, seconds: float) -> None:
-        await self._local.drain(seconds)
-        await self._stored.drain(seconds)
+        await asyncio.gather(self._local.drain(seconds), self._stored.drain(seconds))
 
     async def close(self) -> None:
         await self._local.close()

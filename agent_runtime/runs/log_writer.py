@@ -7,6 +7,7 @@ from contextlib import suppress
 from agent_runtime.memory.ports import MemoryUnavailableError
 from agent_runtime.runs.run_log import RunLog
 from agent_runtime.runs.store import Claim, RunStore, Write, Written
+from agent_runtime.stopping import stopped
 
 PAUSE_SECONDS = 0.02
 """Between two writes that nobody waits for: pieces of text in between are stored as one."""
@@ -34,9 +35,7 @@ class LogWriter:
 
     async def close(self) -> None:
         if self._task:
-            self._task.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._task
+            await stopped(self._task)
 
     def open(self, claim: Claim) -> RunLog:
         run_id = claim.run_id

@@ -21,6 +21,8 @@ class RunLog:
         self.claim = claim
         self.step = claim.step
         self.lost = False
+        self.let_go = False
+        """Whether the work on the run was cut off; what is left is to write that down."""
         self.failure: Exception | None = None
         self.told = list(claim.events)
         """Events that are stored."""

@@ -25,6 +25,7 @@ from agent_runtime.runs.run_log import RunLog
 from agent_runtime.runs.store import NewRun, QueueFullError, RunStore, SessionBusyError, Submitted
 from agent_runtime.runs.trace_parent import trace_of
 from agent_runtime.runs.worker import Worker
+from agent_runtime.stopping import stopped
 
 MAX_METADATA = 16_384
 
@@ -62,7 +63,7 @@ class Runs:
         """What runs here ends, or is handed back; nothing is taken any more."""
         if self._starting is not None and not self._drained:
             self._drained = True
-            await self._starting
+            await stopped(self._starting)  # where it still waits for the store, nothing runs
             await self.worker.drain(seconds)
 
     async def close(self) -> None:

@@ -4,7 +4,6 @@ import asyncio
 import logging
 import uuid
 from collections.abc import AsyncGenerator
-from contextlib import suppress
 from typing import Any
 
 from redis.exceptions import RedisError
@@ -13,6 +12,7 @@ from agent_runtime.memory.ports import MemoryUnavailableError
 from agent_runtime.memory.redis_store import reported
 from agent_runtime.runs.port import RunEvent
 from agent_runtime.runs.redis_shapes import event
+from agent_runtime.stopping import stopped
 
 BLOCK_MS = 5000
 _PAGE = 500
@@ -60,9 +60,7 @@ class Tail:
 
     async def close(self) -> None:
         if self._task:
-            self._task.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._task
+            await stopped(self._task)
 
     async def _ring(self) -> None:
         if self._task is None or self._task.done():

@@ -18,10 +18,13 @@ from agent_runtime.runs.redis_shapes import ForeignQueueError
 from agent_runtime.runs.room import Room
 from agent_runtime.runs.run_log import RunLog, RunLostError
 from agent_runtime.runs.store import Claim, End, RunStore
+from agent_runtime.stopping import AGAIN_SECONDS, stopped, within
 from agent_runtime.telemetry.metrics import Metrics
 
 TAKE_SECONDS = 2.0
 """How long one blocking read of the queue waits."""
+LAST_SECONDS = 3.0
+"""What handing back the runs that did not end may take."""
 _AWAY_SECONDS = 1.0
 
 _log = logging.getLogger(__name__)
@@ -90,23 +93,29 @@ class Worker:
             self._active[run_id][1].lose()
 
     async def drain(self, seconds: float) -> None:
-        """Take nothing more; let what runs end; after `seconds` hand the rest back."""
+        """Take nothing more; let what runs end; after `seconds` hand the rest back.
+
+        Where the store does not answer, the rest is found by its lease.
+        """
         self._draining = True
-        for service in self._services[2:]:
-            await _stopped(service)
+        await stopped(*self._services[2:])
         if running := [task for task, _ in self._active.values()]:
             await asyncio.wait(running, timeout=seconds)
-        rest = [task for task, _ in self._active.values()]
-        for task in rest:
-            task.cancel()
-        if rest:
-            _log.info("handing back", extra={"fields": {"runs": len(rest)}})
-            await asyncio.wait(rest, timeout=5)
-        for service in self._services:
-            await _stopped(service)
+        await within(LAST_SECONDS, self._hand_back())
+        await stopped(*self._services, *(task for task, _ in self._active.values()))
+        await self.writer.close()
+
+    async def _hand_back(self) -> None:
+        if self._active:
+            _log.info("handing back", extra={"fields": {"runs": len(self._active)}})
+        while self._active:
+            for task, log in self._active.values():
+                if not log.let_go:
+                    task.cancel()
+            await asyncio.wait([task for task, _ in self._active.values()], timeout=AGAIN_SECONDS)
+        await stopped(*self._services)
         with suppress(MemoryUnavailableError):
             await self._store.leave(self.name)
-        await self.writer.close()
 
     async def _execute(self, log: RunLog) -> None:
         run_id = log.claim.run_id
@@ -121,6 +130,7 @@ class Worker:
         except MemoryUnavailableError as error:
             _log.warning("run given up", extra={"fields": {**fields, "reason": str(error)}})
         except asyncio.CancelledError:
+            log.let_go = True
             if log.lost:
                 _log.warning("run lost", extra={"fields": fields})
             elif self._draining:
@@ -221,9 +231,3 @@ class Worker:
 
 def _cut_off(task: asyncio.Task[None]) -> None:
     task.cancel()
-
-
-async def _stopped(task: asyncio.Task[None]) -> None:
-    task.cancel()
-    with suppress(asyncio.CancelledError):
-        await task
