@@ -6,10 +6,11 @@ from typing import Any
 import yaml
 
 from components.envoy_admin import admin, admin_cluster, status_listener
+from components.envoy_charge import counts_cluster
 from components.envoy_clusters import TRACES_CLUSTER, backend_clusters, traces_cluster, url_cluster
 from components.envoy_filters import IDENTITY_HEADERS, ISSUER_CLUSTER, http_filters
 from components.envoy_hosted import hosted_clusters, hosted_listeners, internal_listeners
-from components.envoy_limits import count_requests, limit_cluster
+from components.envoy_limits import SERVICE_HOST, count_requests, limit_cluster
 from components.envoy_replies import access_log, local_replies
 from components.envoy_routes import virtual_host
 from components.gateway_config import GATEWAY_NAME, GatewayConfig
@@ -46,6 +47,8 @@ def bootstrap(
         clusters.append(url_cluster(ISSUER_CLUSTER, config.jwt.jwks_url))
     if config.limits:
         clusters.append(limit_cluster(config.limits))
+        if config.limits.counts_tokens:
+            clusters.append(counts_cluster(SERVICE_HOST))
     if traces_url:
         clusters.append(traces_cluster(traces_url))
     manager = _connection_manager(config, routes)

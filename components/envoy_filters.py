@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from components.envoy_charge import REMEMBER, UNPAID, charge_script
 from components.envoy_hosted import JSON_EDITS
 from components.envoy_limits import RESPONSE_METADATA, limit_filter
 from components.envoy_routes import RBAC_FILTER
@@ -24,7 +25,10 @@ _TYPE = "type.googleapis.com/envoy"
 _FILTERS = f"{_TYPE}.extensions.filters.http"
 _LOOKS_LIKE_JWT = r"(?i)bearer +[\w-]+\.[\w-]+\.[\w-]*"
 
-USAGE = ("prompt_tokens", "completion_tokens", "total_tokens")
+USAGE = {name: name for name in ("prompt_tokens", "completion_tokens", "total_tokens")} | {
+    UNPAID: "total_tokens"
+}
+"""What an answer's metadata is called, and which member of `usage` it is."""
 
 # What a client wrote into the body becomes a header, so it has to look like a name.
 _MODEL_FROM_BODY = f"""
@@ -41,9 +45,12 @@ function envoy_on_request(handle)
 end
 """
 
+_REMEMBER = REMEMBER.format(request=REQUEST_METADATA, tenant=TENANT_HEADER, model=MODEL_HEADER)
+
 # Without the usage at its end a stream could not be counted; a client may not switch it off.
 _USAGE_OF_STREAMS = f"""
 function envoy_on_request(handle)
+{_REMEMBER}
   local found = handle:streamInfo():dynamicMetadata():get("{REQUEST_METADATA}")
   if not (found and found["stream"] == true) then
     return
@@ -68,6 +75,10 @@ def http_filters(
         filters.append(_jwt_auth(config.jwt, jwks, forward=config.forward_token))
     filters.append(_identity(api_keys))
     # Only now: a stranger's body must not fill the gateway's memory.
+    if config.limits and config.limits.counts_tokens:
+        # Before those that read the usage: an answer passes the filters from the last to the first.
+        script = charge_script(config.limits, request=REQUEST_METADATA, response=RESPONSE_METADATA)
+        filters.append(_lua("charge", script))
     filters += [_json_to_metadata(), _sse_to_metadata()]
     filters += [_lua("model-from-body", _MODEL_FROM_BODY), _access_control()]
     if config.rate_limit:
@@ -148,10 +159,10 @@ def _jwks(jwt: JwtConfig, jwks: str | None) -> dict[str, Any]:
 
 
 def _json_to_metadata() -> dict[str, Any]:
-    def found(namespace: str, *path: str) -> dict[str, Any]:
+    def found(namespace: str, *path: str, key: str | None = None) -> dict[str, Any]:
         return {
-            "selectors": [{"key": key} for key in path],
-            "on_present": {"metadata_namespace": namespace, "key": path[-1]},
+            "selectors": [{"key": each} for each in path],
+            "on_present": {"metadata_namespace": namespace, "key": key or path[-1]},
         }
 
     return _filter(
@@ -163,7 +174,9 @@ def _json_to_metadata() -> dict[str, Any]:
                 "allow_empty_content_type": True,
             },
             "response_rules": {
-                "rules": [found(RESPONSE_METADATA, "usage", name) for name in USAGE],
+                "rules": [
+                    found(RESPONSE_METADATA, "usage", name, key=key) for key, name in USAGE.items()
+                ],
             },
         },
     )
@@ -177,12 +190,12 @@ def _sse_to_metadata() -> dict[str, Any]:
                 "selectors": [{"key": "usage"}, {"key": name}],
                 "on_present": {
                     "metadata_namespace": RESPONSE_METADATA,
-                    "key": name,
+                    "key": key,
                     "type": "NUMBER",
                 },
             }
         }
-        for name in USAGE
+        for key, name in USAGE.items()
     ]
     parser = {
         "name": "envoy.content_parsers.json",

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from components.envoy_charge import UNPAID
 from components.envoy_clusters import dns_cluster, http2
 from components.ratelimit_config import LimitsConfig
 from components.ratelimit_rules import DOMAIN, entries
@@ -81,7 +82,7 @@ def limit_actions(limits: LimitsConfig) -> list[dict[str, Any]]:
 
 
 def _tokens(actions: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    spent = f"%DYNAMIC_METADATA({RESPONSE_METADATA}:total_tokens)%"
+    spent = f"%DYNAMIC_METADATA({RESPONSE_METADATA}:{UNPAID})%"
     return [
         {"actions": actions, "hits_addend": {"number": 0}},
         {"actions": actions, "hits_addend": {"format": spent}, "apply_on_stream_done": True},

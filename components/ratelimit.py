@@ -8,6 +8,7 @@ from pulumi import ComponentResource, Input, Output, ResourceOptions
 
 from components.base import PART_OF, metadata
 from components.child_options import child_options
+from components.envoy_charge import COUNTS_PORT
 from components.kubernetes_object import kubernetes_object
 from components.ordering import after
 from components.pod_security import restricted_container, restricted_pod
@@ -22,7 +23,7 @@ SELECTOR = {"app.kubernetes.io/name": SERVICE}
 LOCAL_IMAGES = "process.local/"
 
 _FOLDER = "/data"
-_PORTS = {"grpc": 8081, "http": 8082, "metrics": 9102}
+_PORTS = {"grpc": 8081, "http": COUNTS_PORT, "metrics": 9102}
 
 
 def manifests(
@@ -49,7 +50,7 @@ def manifests(
 
 
 def service_spec(limits: LimitsConfig) -> dict[str, Any]:
-    """gRPC for the gateways; metrics for Prometheus."""
+    """gRPC and HTTP for the gateways; metrics for Prometheus."""
     return {
         "selector": SELECTOR,
         "ports": [
@@ -59,6 +60,7 @@ def service_spec(limits: LimitsConfig) -> dict[str, Any]:
                 "targetPort": "grpc",
                 "appProtocol": "kubernetes.io/h2c",
             },
+            {"name": "http", "port": _PORTS["http"], "targetPort": "http"},
             {"name": "metrics", "port": _PORTS["metrics"], "targetPort": "metrics"},
         ],
     }
