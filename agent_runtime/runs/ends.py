@@ -1,7 +1,6 @@
 """The ways in which a worker lets go of a run."""
 
 from collections.abc import Sequence
-from dataclasses import asdict
 
 from agent_runtime.agent.completion import Message
 from agent_runtime.agent.result import RunResult
@@ -11,13 +10,13 @@ from agent_runtime.runs.store import End
 
 
 def completed(result: RunResult, remembered: Sequence[Message]) -> End:
-    value = dumps(asdict(result))
+    value = dumps(result)
     return End("completed", value, f'{{"state":"completed","result":{value}}}', remembered)
 
 
 def waiting(result: RunResult, expires: float) -> End:
     """`expires` is the Unix time at which waiting ends."""
-    value = dumps(asdict(result))
+    value = dumps(result)
     return End(
         "waiting_input",
         value,

@@ -2,7 +2,6 @@
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import asdict
 from typing import Any
 
 import orjson
@@ -30,7 +29,7 @@ def packed_request(request: RunRequest, headers: Mapping[str, str]) -> str:
             "temperature": request.temperature,
             "max_tokens": request.max_tokens,
             "response_format": request.response_format,
-            "limits": {name: value for name, value in asdict(request.limits).items() if value},
+            "limits": {name: value for name, value in vars(request.limits).items() if value},
             "chain": list(request.chain),
             "metadata": dict(request.metadata),
         }
@@ -46,7 +45,7 @@ def digest_of(request: RunRequest) -> str:
         request.temperature,
         request.max_tokens,
         request.response_format,
-        asdict(request.limits),
+        vars(request.limits),
     ]
     return hashlib.sha256(orjson.dumps(said, option=orjson.OPT_SORT_KEYS)).hexdigest()
 

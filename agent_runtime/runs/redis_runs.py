@@ -31,6 +31,8 @@ from agent_runtime.runs.tail import Tail
 IDEMPOTENCY_SECONDS = 86_400
 EXPIRED = dumps({"approved": False, "by": "", "answer": "nobody decided in time"})
 _SCAN = 200
+_BATCH = 64
+"""Writes that one program makes; the store does nothing else meanwhile."""
 
 
 @dataclass(frozen=True)
@@ -76,8 +78,9 @@ class RedisRuns:
             *(int(keeping.outbox), run.trace_id, IDEMPOTENCY_SECONDS),
             dumps([dumps(message) for message in run.asked]),
         ]
+        packed = dumps([str(each) for each in arguments])
         async with reported():
-            answer = await scripts.SUBMIT.run(self._redis, self._keys, arguments)
+            answer = await scripts.SUBMIT.run(self._redis, self._keys, [packed])
         kind = answer[0]
         if kind == b"busy":
             raise SessionBusyError(answer[1].decode())
@@ -111,10 +114,12 @@ class RedisRuns:
 
     async def write(self, worker: str, writes: Sequence[Write]) -> list[Written]:
         keeping = self._keeping
-        memory = (keeping.memory_messages, keeping.memory_seconds)
-        many = [shapes.write_arguments(worker, each, memory) for each in writes]
+        head = (worker, keeping.memory_messages, keeping.memory_seconds)
+        answers: list[Any] = []
         async with reported():
-            answers = await scripts.WRITE.run_many(self._redis, self._keys, many)
+            for at in range(0, len(writes), _BATCH):
+                arguments = (*head, shapes.packed_writes(writes[at : at + _BATCH]))
+                answers += await scripts.WRITE.run(self._redis, self._keys, arguments)
         return [shapes.written(answer) for answer in answers]
 
     async def beat(self, worker: str, runs: Mapping[str, int]) -> Beat:

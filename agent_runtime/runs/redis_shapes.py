@@ -110,22 +110,24 @@ def claim(answer: Sequence[Any]) -> Claim:
     )
 
 
-def write_arguments(worker: str, write: Write, memory: tuple[int, int]) -> list[Any]:
-    """The flat argument list of the program `write`."""
+def packed_writes(writes: Sequence[Write]) -> str:
+    """Several writes as the program `write` reads them."""
+    return dumps([_packed(each) for each in writes])
+
+
+def _packed(write: Write) -> list[Any]:
     end, claimed = write.end, write.claim
-    head: list[Any] = [claimed.run_id, claimed.fence, write.number, write.step, worker]
+    head: list[Any] = [claimed.run_id, str(claimed.fence), str(write.number), str(write.step)]
     if end is None:
-        head += ["", *memory, "", "", "", 0]
+        head += ["", "", "", "", "0"]
     else:
         field = "error" if end.state == "failed" else "result"
-        head += [end.state, *memory, field, end.value, end.data, int(end.expires * 1000)]
+        head += [end.state, field, end.value, end.data, str(int(end.expires * 1000))]
     journal = [part for pair in write.journal.items() for part in pair]
     events = [part for pair in write.events for part in pair]
     remembered = [dumps(message) for message in end.remembered] if end else []
-    approvals = end.approvals if end else ()
-    for items in (journal, events, remembered, approvals):
-        head += [len(items), *items]
-    return head
+    approvals = list(end.approvals) if end else []
+    return [*head, journal, events, remembered, approvals]
 
 
 def written(answer: Sequence[Any]) -> Written:

@@ -26,22 +26,6 @@ class Script:
         except NoScriptError:
             return await redis.eval(self.text, len(keys), *keys, *arguments)
 
-    async def run_many(self, redis: Any, keys: Sequence[str], many: Sequence[Arguments]) -> Any:
-        """In one round trip, in order; a server that forgot the program is sent it first."""
-        try:
-            return await self._pipelined(redis, keys, many)
-        except NoScriptError:
-            await redis.script_load(self.text)
-            return await self._pipelined(redis, keys, many)
-
-    async def _pipelined(self, redis: Any, keys: Sequence[str], many: Sequence[Arguments]) -> Any:
-        if len(many) == 1:
-            return [await redis.evalsha(self.sha, len(keys), *keys, *many[0])]
-        async with redis.pipeline(transaction=False) as pipe:
-            for arguments in many:
-                pipe.evalsha(self.sha, len(keys), *keys, *arguments)
-            return await pipe.execute()
-
 
 SUBMIT = Script("submit")
 CLAIM = Script("claim")

@@ -1,9 +1,10 @@
 -- Store a run; start it here if this worker has room and nobody waits before it.
-local a = {}
+-- ARGV: as JSON a list of the texts that are named here.
+local a, given = {}, cjson.decode(ARGV[1])
 for i, name in ipairs({'id', 'tenant', 'session', 'user', 'request', 'digest', 'idem', 'on_busy',
     'worker', 'max_queue', 'memory', 'limit', 'memory_ttl', 'ttl', 'outbox', 'trace', 'idem_ttl',
     'asked'}) do
-  a[name] = ARGV[i]
+  a[name] = given[i]
 end
 if redis.call('EXISTS', run_key(a.id)) == 1 then
   -- the reply to this very submission was lost, and it was sent again
