@@ -11,6 +11,7 @@ from agents.errors import DocumentError, Mistake
 from agents.location import mistakes_of
 from agents.memory_tool import LongTermMemoryConfig
 from agents.model import DocumentModel, Duration, Metadata, ObjectName, Quantity, seconds
+from agents.output import Output
 from agents.tool import (
     AgentTool,
     ApiTool,
@@ -159,6 +160,7 @@ class AgentSpec(DocumentModel):
     scaling: Scaling = Scaling()
     resources: Resources = Resources()
     budget: Budget = Budget()
+    output: Output = Output()
     framework: Literal["builtin", "langgraph"] = "builtin"
     """langgraph: `entrypoint` runs instead of the built-in loop."""
     entrypoint: Annotated[str, Field(pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$")] | None = None

@@ -69,6 +69,10 @@ class Completion:
             self.finish_reason = "stop"
         self._calls.check()
 
+    def retell(self, text: str) -> None:
+        """Put another text in place of what the model said."""
+        self._pieces = [text]
+
     def message(self) -> Message:
         """The assistant message to append to the conversation."""
         calls = self._calls.calls()

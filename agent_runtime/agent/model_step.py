@@ -14,6 +14,7 @@ from agent_runtime.agent.model_client import Ask, ModelClient
 from agent_runtime.agent.model_failure import CONTEXT_TOO_LONG
 from agent_runtime.agent.pricing import Prices
 from agent_runtime.agent.state import Compaction, RunState, conversation
+from agent_runtime.agent.voice import Voice, guard_for
 from agent_runtime.errors import RequestError
 from agent_runtime.runs.faults import Faults
 from agent_runtime.telemetry import names
@@ -82,6 +83,7 @@ class ModelStep:
         context: RunContext,
         *,
         closing: bool,
+        tainted: bool = False,
         shown: bool = True,
     ) -> tuple[Completion, float | None]:
         """One answer of the model and its price; not `shown`: its words are not for the caller."""
@@ -99,14 +101,15 @@ class ModelStep:
             deadline=context.deadline,
         )
 
-        def restarted(attempt: int) -> None:
-            log.restarted(step, attempt, "the model's answer broke off")
+        voice = Voice(log, step, guard_for(self._spec.output.links, tainted=tainted))
 
         attributes = {names.REQUEST_MODEL: self._models[0], names.OBSERVATION_TYPE: "generation"}
         with self._tracing.span(f"chat {self._models[0]}", "chat", attributes) as span:
             completion = await self._client.complete(
-                ask, (lambda text: log.text(step, text)) if shown else None, restarted
+                ask, voice.say if shown else None, voice.restarted
             )
+            if shown:
+                voice.finish(completion)
             cost = self._prices.cost(completion)
             span.set_attributes(
                 {
@@ -198,7 +201,9 @@ class _Speech:
     async def _ask(self, messages: list[Message]) -> Completion:
         if self._closing and self._context.tools.functions:
             messages = [*messages, {"role": "system", "content": limits.NOTE}]
-        completion, cost = await self._step.ask(messages, self._context, closing=self._closing)
+        completion, cost = await self._step.ask(
+            messages, self._context, closing=self._closing, tainted=self._state["tainted"]
+        )
         self._book(completion, cost)
         return completion
 

@@ -23,6 +23,7 @@ from agent_runtime.agent import budget as limits
 from agent_runtime.agent.accounts import Accounts
 from agent_runtime.agent.graph import Graph
 from agent_runtime.agent.result import RunResult
+from agent_runtime.agent.voice import Voice, guard_for
 from agent_runtime.auth import Identity
 from agent_runtime.memory.approval_desk import ApprovalDesk
 from agent_runtime.memory.approvals import Approval, approval_id, digest_of
@@ -97,21 +98,30 @@ class OwnGraph:
             state = await self._graph.aget_state(config)
             if state.interrupts:
                 return await self._pause(log, state.interrupts)
-            return self._end(claim, _answer(state.values), values=state.values)
+            text = self._voice(log).cleaned(_answer(state.values))
+            return self._end(claim, text, values=state.values)
 
     async def _play(self, log: RunLog, config: RunnableConfig) -> None:
         given = await self._given(log.claim, config)
         parts: AsyncIterator[Any] = self._graph.astream(
             given, config, stream_mode=["messages", "updates"], durability="sync"
         )
+        voice = self._voice(log)
         async for mode, part in parts:
             if mode != "messages":
                 continue
             message, metadata = part
             if isinstance(message, AIMessageChunk) and isinstance(message.content, str):
-                log.step = int(metadata.get("langgraph_step", 0))
-                if message.content:
-                    log.text(log.step, message.content)
+                step = int(metadata.get("langgraph_step", 0))
+                if step != log.step:
+                    voice.pause()
+                    log.step, voice = step, self._voice(log, step)
+                voice.say(message.content)
+        voice.pause()
+
+    def _voice(self, log: RunLog, step: int = 0) -> Voice:
+        """What the graph's tools read is not known, so that every answer counts as tainted."""
+        return Voice(log, step, guard_for(self._document.spec.output.links, tainted=True))
 
     async def _given(self, claim: Claim, config: RunnableConfig) -> Any:
         """The messages at first; the decisions, or nothing, where a checkpoint is there."""
