@@ -34,7 +34,8 @@ FOUNDATION = 2
 
 @dataclass
 class Status:
-    """What `run/supervisor.json` holds; `phase` is starting, running, stopping or failed."""
+    """What `run/supervisor.json` holds; `phase` is starting, serving (the API server answers, the
+    other parts are starting), running, stopping or failed."""
 
     pid: int
     checkout: str
@@ -109,6 +110,7 @@ class Supervisor:
         for spec in foundation:
             self._start(spec)
             self._await(spec)
+        self._report("serving")
         for spec in rest:
             if not self.stopping:
                 self._start(spec)
@@ -133,7 +135,7 @@ class Supervisor:
 
     def _start(self, spec: ProcessSpec) -> None:
         self.running[spec.name] = spawn(spec)
-        self._report("starting")
+        self._report(self.status.phase)
 
     def _await(self, spec: ProcessSpec) -> None:
         deadline = time.monotonic() + READY_SECONDS

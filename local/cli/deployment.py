@@ -1,18 +1,20 @@
 """`pulumi up` of a stack into this platform's API server, shown as it goes."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from local import secrets
 from local.engine import Engine, EngineResult
-from local.paths import CHECKOUT, Cache, State
+from local.paths import CHECKOUT, State
 from local.report import Progress, UserError
-from local.toolchain import cached
+
+TOOLS = ("pulumi", "kubectl")
 
 
-def engine(state: State, cache: Cache) -> Engine:
+def engine(state: State, tools: Mapping[str, Path]) -> Engine:
     """The real Pulumi engine with this checkout's backend, plugins and kubeconfig."""
-    tools = cached(("pulumi", "kubectl"), cache)
-    return Engine(CHECKOUT, state, tools, kubeconfig=state.kubeconfig)
+    ours = {name: tools[name] for name in TOOLS}
+    return Engine(CHECKOUT, state, ours, kubeconfig=state.kubeconfig)
 
 
 def stack_file(stack: str, given: str | None) -> Path:
@@ -27,12 +29,17 @@ def stack_file(stack: str, given: str | None) -> Path:
     )
 
 
-def deploy(state: State, cache: Cache, stack: str, file: Path, progress: Progress) -> EngineResult:
-    """Bring the API server to what the program and the stack file say."""
+def ready_engine(state: State, tools: Mapping[str, Path], stack: str, file: Path) -> Engine:
+    """What a deployment needs before there is an API server: secrets, plugins, the stack."""
     secrets.ensure(state.secrets)
+    driver = engine(state, tools)
+    driver.ensure_stack(stack, config_file=file)
+    return driver
+
+
+def deploy(driver: Engine, stack: str, progress: Progress) -> EngineResult:
+    """Bring the API server to what the program and the stack file say."""
     with progress.step(f"pulumi up ({stack})") as step:
-        driver = engine(state, cache)
-        driver.ensure_stack(stack, config_file=file)
         result = driver.run(
             "up",
             "--yes",

@@ -88,10 +88,12 @@ def _owned_by(pod: dict[str, Any], item: dict[str, Any]) -> bool:
     return bool(selector) and all(labels.get(key) == value for key, value in selector.items())
 
 
-def workload_rows(state: State, client: KubeClient) -> list[Row]:
-    """Rows of all workloads of the platform, in the order of namespace and name."""
+def workload_rows(client: KubeClient, memory: dict[str, float]) -> list[Row]:
+    """Rows of all workloads of the platform, in the order of namespace and name.
+
+    `memory` is what `pod_memory` finds; looking at every process is too much for a waiting loop.
+    """
     pods = client.list("v1", "Pod")
-    memory = pod_memory(state)
     rows = [
         workload_row({**item, "kind": kind}, pods, memory)
         for api_version, kind in KINDS

@@ -51,13 +51,13 @@ def find(state: State) -> Running | None:
     return Running(pid, status)
 
 
-def start(state: State) -> Running:
-    """Start the supervisor in the background and wait until its parts run."""
+def start(state: State) -> "subprocess.Popen[bytes]":
+    """Start the supervisor in the background; `await_phase` waits for its parts."""
     state.make()
     (state.run / "supervisor.json").unlink(missing_ok=True)
     log = (state.log / "supervisor.log").open("wb")
     with log:
-        process = subprocess.Popen(
+        return subprocess.Popen(
             [sys.executable, "-m", "local.supervisor", "--state", str(state.root)],
             cwd=CHECKOUT,
             stdin=subprocess.DEVNULL,
@@ -65,27 +65,27 @@ def start(state: State) -> Running:
             stderr=log,
             start_new_session=True,
         )
-    try:
-        return await_running(state, process)
-    except BaseException:
-        end(process.pid)
-        raise
 
 
-def await_running(state: State, process: "subprocess.Popen[bytes] | None" = None) -> Running:
-    """Wait until the phase is `running`; raises UserError with the supervisor's own words."""
+def await_phase(state: State, process: "subprocess.Popen[bytes]", *phases: str) -> Running:
+    """Wait for one of `phases`; raises UserError with the supervisor's own words."""
     deadline = time.monotonic() + START_SECONDS
     while time.monotonic() < deadline:
         running = find(state)
-        if running and running.phase == "running":
+        if running and running.phase in phases:
             return running
-        if process is not None and process.poll() is not None:
-            raise UserError(*_last_words(state))
+        require_alive(state, process)
         time.sleep(POLL_SECONDS)
     raise UserError(
         f"the control plane was not ready in {START_SECONDS:.0f} s; see {state.log}/ "
         "and run `make down && make up`"
     )
+
+
+def require_alive(state: State, process: "subprocess.Popen[bytes]") -> None:
+    """Raises UserError with the supervisor's last words when it has ended."""
+    if process.poll() is not None:
+        raise UserError(*_last_words(state))
 
 
 def await_api(state: State) -> None:

@@ -25,7 +25,7 @@ def run(arguments: argparse.Namespace) -> int:
     places: dict[str, str] = {}
     try:
         client = KubeClient.from_kubeconfig(state.kubeconfig)
-        rows += health.workload_rows(state, client)
+        rows += health.workload_rows(client, health.pod_memory(state))
         places = addresses(state, client)
     except ApiError as error:
         problems.append(f"the API server does not answer: {error}")

@@ -4,6 +4,9 @@ import argparse
 import json
 import sys
 import time
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,22 +14,21 @@ from rich.console import Console
 
 from local.cli import failed_jobs, health, platform
 from local.cli.addresses import addresses
-from local.cli.deployment import deploy, stack_file
-from local.cli.preparation import prepare
+from local.cli.deployment import deploy, ready_engine, stack_file
+from local.cli.gateway_port import require_port
+from local.cli.preparation import Prepared, prepare
 from local.crds import load as load_crds
-from local.engine import EngineResult
+from local.engine import Engine, EngineResult
 from local.kube import KubeClient
 from local.paths import Cache, State
-from local.report import Progress
+from local.report import Progress, UserError
 from local.toolchain import PLATFORM_TOOLS, disk, ensure
 
 QUESTION = "How do I restart the Nordlys Home?"
-# what the local stack's objects need beside Kubernetes' own kinds
 GATEWAY = "ai-gateway/ai-gateway"
 STATE_MIB = 300
 """etcd takes 128 MiB of it at once for its log of changes."""
 STATE_ELSEWHERE = "name another folder in AGENTIC_STATE_DIR"
-CRDS = ("gateway-api", "prometheus-operator")
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -36,8 +38,10 @@ def run(arguments: argparse.Namespace) -> int:
     file = stack_file(arguments.stack, arguments.config_file)
     progress = Progress(as_json=arguments.json)
     with progress:
-        ensure(PLATFORM_TOOLS, cache, progress)
-        result = _start_and_deploy(arguments.stack, file, state, cache, progress)
+        tools = ensure(PLATFORM_TOOLS, cache, progress)
+        result = _start_and_deploy(
+            arguments.stack, file, Surroundings(state, cache, tools, progress)
+        )
         client = KubeClient.from_kubeconfig(state.kubeconfig)
         rows = _await_workloads(state, client, progress)
         for problem in health.await_listening(state, GATEWAY):
@@ -52,45 +56,90 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _start_and_deploy(
-    stack: str, file: Path, state: State, cache: Cache, progress: Progress
-) -> EngineResult:
-    running = platform.find(state)
+@dataclass(frozen=True)
+class Surroundings:
+    """What every step of a start works with."""
+
+    state: State
+    cache: Cache
+    tools: Mapping[str, Path]
+    progress: Progress
+
+
+def _start_and_deploy(stack: str, file: Path, at: Surroundings) -> EngineResult:
+    running = platform.find(at.state)
     fresh = running is None or running.phase != "running"
     try:
         if fresh:
-            platform.stop(state)
-            disk.require_free({state.root: STATE_MIB}, "the platform's state", STATE_ELSEWHERE)
-            with progress.step("control plane") as step:
-                running = platform.start(state)
-                step.outcome = f"etcd, API server, controllers, node on {running.node_ip}"
-        platform.await_api(state)
-        with progress.step("custom resource definitions") as step:
-            loaded = load_crds(state.kubeconfig, CRDS, cache=cache, progress=progress)
-            step.outcome = f"{len(loaded)} kinds"
-        file = prepare(file, state, cache, progress)
-        result = deploy(state, cache, stack, file, progress)
-        with KubeClient.from_kubeconfig(state.kubeconfig) as client:
+            platform.stop(at.state)
+            disk.require_free({at.state.root: STATE_MIB}, "the platform's state", STATE_ELSEWHERE)
+            at.state.make()
+        prepared = prepare(file, at.state, at.cache, at.progress)
+        result = (_deploy_fresh if fresh else _deploy)(stack, prepared, at)
+        with KubeClient.from_kubeconfig(at.state.kubeconfig) as client:
             for name in failed_jobs.renew(client, health.PART_OF):
-                progress.notice(f"Job {name} had given up and is made anew")
+                at.progress.notice(f"Job {name} had given up and is made anew")
     except KeyboardInterrupt:
         # an interrupted start must not leave a platform that nobody asked for
         if fresh:
-            platform.stop(state)
+            platform.stop(at.state)
         raise
     for notice in result.notices:
-        progress.notice(notice)
+        at.progress.notice(notice)
     return result
+
+
+def _deploy_fresh(stack: str, prepared: Prepared, at: Surroundings) -> EngineResult:
+    """Start the control plane; the engine gets ready meanwhile, and deploys before all of it is."""
+    process = platform.start(at.state)
+    try:
+        with ThreadPoolExecutor(1) as aside, at.progress.step("control plane") as step:
+            engine = aside.submit(ready_engine, at.state, at.tools, stack, prepared.file)
+            running = platform.await_phase(at.state, process, "serving", "running")
+            step.outcome = f"etcd, API server, controllers, node on {running.node_ip}"
+            driver = engine.result()
+    except BaseException:
+        platform.end(process.pid)
+        raise
+    try:
+        result = _deploy(stack, prepared, at, driver)
+    except UserError:
+        # a part that could not start takes the API server along, which is all that Pulumi sees
+        if process.poll() is not None:
+            platform.require_alive(at.state, process)
+        raise
+    try:
+        platform.await_phase(at.state, process, "running")
+    except UserError:
+        platform.end(process.pid)
+        raise
+    return result
+
+
+def _deploy(
+    stack: str, prepared: Prepared, at: Surroundings, driver: Engine | None = None
+) -> EngineResult:
+    platform.await_api(at.state)
+    require_port(at.state, prepared.gateway_port)
+    if prepared.definitions:
+        with at.progress.step("custom resource definitions") as step:
+            loaded = load_crds(
+                at.state.kubeconfig, prepared.definitions, cache=at.cache, progress=at.progress
+            )
+            step.outcome = f"{len(loaded)} kinds"
+    driver = driver or ready_engine(at.state, at.tools, stack, prepared.file)
+    return deploy(driver, stack, at.progress)
 
 
 def _await_workloads(state: State, client: KubeClient, progress: Progress) -> list[health.Row]:
     with progress.step("workloads") as step:
         rows = health.await_ready(
-            lambda: health.workload_rows(state, client),
+            lambda: health.workload_rows(client, {}),
             lambda text: progress.detail(step, text),
             lambda: health.problems_of(state, GATEWAY),
         )
         step.outcome = f"{len(rows)} ready"
+    rows = health.workload_rows(client, health.pod_memory(state))
     running = platform.find(state)
     return (health.control_plane_rows(running) if running else []) + rows
 

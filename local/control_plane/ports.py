@@ -41,6 +41,12 @@ def require_free(address: str, names: list[str]) -> None:
 
 def listener(address: str, port: int) -> str:
     """`<command> (pid N)` of the process that listens there, as far as this user may know."""
+    pid = listener_pid(address, port)
+    return f"{_command(pid)} (pid {pid})" if pid else "a process of another user"
+
+
+def listener_pid(address: str, port: int) -> int | None:
+    """Who listens there; None when nobody does or this user may not know."""
     try:
         connections = psutil.net_connections(kind="tcp4")
     except psutil.Error:
@@ -49,8 +55,8 @@ def listener(address: str, port: int) -> str:
         if connection.status != psutil.CONN_LISTEN or connection.laddr.port != port:
             continue
         if connection.laddr.ip in (address, "0.0.0.0") and connection.pid:  # noqa: S104 - compared
-            return f"{_command(connection.pid)} (pid {connection.pid})"
-    return "a process of another user"
+            return int(connection.pid)
+    return None
 
 
 def _command(pid: int) -> str:

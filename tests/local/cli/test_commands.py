@@ -6,6 +6,7 @@ import stat
 import time
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import yaml
@@ -84,7 +85,31 @@ def test_without_prometheus_the_stack_is_deployed_without_metrics_and_says_so(
     data = {"metrics": {"variant": "embedded"}, "modelServers": {}}
     file.write_text(yaml.safe_dump({"config": {preparation.KEY: data}}))
     adapted = preparation.prepare(file, state, Cache(tmp_path / "cache"), Progress(as_json=True))
-    assert adapted != file
-    chosen = yaml.safe_load(adapted.read_text())["config"][preparation.KEY]["metrics"]
+    assert adapted.file != file
+    chosen = yaml.safe_load(adapted.file.read_text())["config"][preparation.KEY]["metrics"]
     assert chosen == {"variant": "none"}
     assert "no metrics" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("data", "definitions", "port"),
+    [
+        ({"gateway": {"variant": "envoy", "port": 18080}}, (), 18080),
+        ({"gateway": {"variant": "envoy"}, "metrics": {"variant": "none"}}, (), 80),
+        ({"gateway": {"variant": "kgateway", "port": 80}}, ("gateway-api",), None),
+        (
+            {"gateway": {"variant": "agentgateway"}, "metrics": {"variant": "chart"}},
+            ("gateway-api", "prometheus-operator"),
+            None,
+        ),
+    ],
+)
+def test_a_stack_file_says_which_kinds_and_port_it_needs(
+    tmp_path: Path, data: dict[str, Any], definitions: tuple[str, ...], port: int | None
+) -> None:
+    file = tmp_path / "Pulumi.local.yaml"
+    file.write_text(yaml.safe_dump({"config": {preparation.KEY: data}}))
+    found = preparation.prepare(
+        file, State(tmp_path), Cache(tmp_path / "cache"), Progress(as_json=True)
+    )
+    assert (found.file, found.definitions, found.gateway_port) == (file, definitions, port)
