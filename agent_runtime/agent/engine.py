@@ -4,13 +4,11 @@ import asyncio
 import logging
 from typing import Any
 
-from langchain_core.runnables import RunnableConfig
-
 from agent_runtime.agent import budget as limits
 from agent_runtime.agent.accounts import Accounts
 from agent_runtime.agent.completion import Message
 from agent_runtime.agent.context import RunContext
-from agent_runtime.agent.graph import Graph, recursion_limit
+from agent_runtime.agent.graph import Graph
 from agent_runtime.agent.result import RunResult, from_state
 from agent_runtime.agent.state import RunState, opening
 from agent_runtime.auth import Identity
@@ -73,10 +71,9 @@ class Engine:
         asked = list(log.claim.request["messages"])
         tainted = is_tainted(history) or (context.tools.tainting and brings_answers(asked))
         given = opening([*self._instructions(context), *plain(history)], asked, tainted=tainted)
-        config: RunnableConfig = {"recursion_limit": recursion_limit(context.budget)}
         try:
             async with asyncio.timeout_at(context.deadline):
-                played: Any = await self._graph.ainvoke(given, config, context=context)
+                played: Any = await self._graph.ainvoke(given, context=context)
         except TimeoutError:
             return self._end(self._out_of_time(context), asked, tainted=tainted)
         state: RunState = played

@@ -1,28 +1,30 @@
-"""The agent's loop as a LangGraph graph: model → tools side by side → model … → end."""
+"""The agent's loop in LangGraph's functional form: model → tools side by side → model … → end.
 
+One superstep holds the whole loop, each tool call is a task of its own in it. A superstep for each
+step costs twice as much and gives nothing more here, where the journal knows what is done.
+"""
+
+import asyncio
 from typing import Any
 
-from langgraph.graph import END, START, StateGraph
-from langgraph.graph.state import CompiledStateGraph
-from langgraph.runtime import Runtime
-from langgraph.types import RetryPolicy, Send
+from langgraph.func import entrypoint, task
+from langgraph.pregel import Pregel
+from langgraph.runtime import Runtime, get_runtime
+from langgraph.types import RetryPolicy
 
 from agent_runtime.agent import budget as limits
 from agent_runtime.agent.context import RunContext
 from agent_runtime.agent.model_step import ModelStep
 from agent_runtime.agent.retry import ATTEMPTS
-from agent_runtime.agent.state import RunState, ToolTask
+from agent_runtime.agent.state import RunState, ToolTask, advanced
 from agent_runtime.agent.tool_step import ToolStep
 from agent_runtime.tools.port import TransientToolError
-from agents.document import Budget
 
-Graph = CompiledStateGraph[Any, Any, Any, Any]
+Graph = Pregel[Any, Any, Any, Any]
 
 
 def build_graph(model_step: ModelStep, tool_step: ToolStep) -> Graph:
-    """The compiled loop. It keeps no checkpoints: its steps find what they did in the journal."""
-    graph = StateGraph(RunState, context_schema=RunContext)
-    graph.add_node("model", model_step.__call__)
+    """The loop. It keeps no checkpoints: its steps find what they did in the journal."""
     retry = RetryPolicy(
         initial_interval=0.2,
         backoff_factor=2.0,
@@ -30,44 +32,45 @@ def build_graph(model_step: ModelStep, tool_step: ToolStep) -> Graph:
         jitter=True,
         retry_on=TransientToolError,
     )
-    graph.add_node("tool", tool_step.__call__, input_schema=ToolTask, retry_policy=retry)
-    graph.add_edge(START, "model")
-    graph.add_conditional_edges("model", _after_model, ["tool", END])
-    graph.add_edge("tool", "model")
-    return graph.compile()
+
+    @task(name="tool", retry_policy=retry)
+    async def tool(wanted: ToolTask) -> dict[str, Any]:
+        return await tool_step(wanted, get_runtime(RunContext))
+
+    @entrypoint(context_schema=RunContext)
+    async def agent(state: RunState, runtime: Runtime[RunContext]) -> RunState:
+        while True:
+            state = advanced(state, await model_step(state, runtime))
+            wanted = _wanted(state, runtime.context)
+            if not wanted:
+                return state
+            for update in await asyncio.gather(*(tool(each) for each in wanted)):
+                state = advanced(state, update)
+            if state["waiting"]:
+                return state  # played again when the people it waits for have spoken
+
+    return agent
 
 
-async def _after_model(state: RunState, runtime: Runtime[RunContext]) -> list[Send] | str:
-    """Every wanted tool call gets its own branch, so that only unfinished ones run again.
-
-    A coroutine, since LangGraph would hand a plain function to a thread.
-    """
+def _wanted(state: RunState, context: RunContext) -> list[ToolTask]:
+    """Every tool call of the last message, so that only unfinished ones run again."""
     calls = state["messages"][-1].get("tool_calls", [])
-    if not calls or state["waiting"]:
-        return END
+    if not calls:
+        return []
     earlier = [
         limits.call_key(call)
         for message in state["messages"][:-1]
         for call in message.get("tool_calls", [])
     ]
-    refusals = limits.refusals(runtime.context.budget, earlier, calls)
-    tokens = state["tokens_in"] + state["tokens_out"]
+    refusals = limits.refusals(context.budget, earlier, calls)
     return [
-        Send(
-            "tool",
-            ToolTask(
-                call=call,
-                refusal=refusal,
-                step=state["steps"] - 1,
-                position=position,
-                tainted=state["tainted"],
-                tokens=tokens,
-            ),
+        ToolTask(
+            call=call,
+            refusal=refusal,
+            step=state["steps"] - 1,
+            position=position,
+            tainted=state["tainted"],
+            tokens=state["tokens_in"] + state["tokens_out"],
         )
         for position, (call, refusal) in enumerate(zip(calls, refusals, strict=True))
     ]
-
-
-def recursion_limit(budget: Budget) -> int:
-    """LangGraph's own bound, above what the budget can use: two supersteps a step."""
-    return 2 * budget.steps + 5

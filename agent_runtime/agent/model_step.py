@@ -47,8 +47,6 @@ class ModelStep:
         self._models = (spec.model.name, *spec.model.fallbacks)
 
     async def __call__(self, state: RunState, runtime: Runtime[RunContext]) -> dict[str, Any]:
-        if state["waiting"]:
-            return {}  # the run is played again when the people it waits for have spoken
         context = runtime.context
         log, key = context.log, f"m:{state['steps']}"
         if known := log.get(key):

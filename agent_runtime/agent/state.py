@@ -1,7 +1,8 @@
 """What a run remembers between its steps; all of it is plain data, so that it can be stored."""
 
 import operator
-from typing import Annotated, Any, TypedDict
+from collections.abc import Callable, Mapping
+from typing import Annotated, Any, TypedDict, cast, get_origin, get_type_hints
 
 from agent_runtime.agent.completion import Message
 
@@ -40,7 +41,7 @@ class Compaction(TypedDict):
 
 
 class RunState(TypedDict):
-    """The graph's channels; lists grow, the rest is replaced. All of it is JSON."""
+    """Fields with a function grow by it, the rest is replaced. All of it is JSON."""
 
     messages: Annotated[list[Message], operator.add]
     asked: list[Message]
@@ -66,7 +67,7 @@ class RunState(TypedDict):
 
 
 class ToolTask(TypedDict):
-    """One tool call sent to its own branch."""
+    """One tool call, which is a task of its own."""
 
     call: dict[str, Any]
     refusal: str | None
@@ -77,6 +78,22 @@ class ToolTask(TypedDict):
     tainted: bool
     tokens: int
     """Used so far."""
+
+
+_GROWING: dict[str, Callable[[Any, Any], Any]] = {
+    name: kind.__metadata__[0]
+    for name, kind in get_type_hints(RunState, include_extras=True).items()
+    if get_origin(kind) is Annotated
+}
+
+
+def advanced(state: RunState, update: Mapping[str, Any]) -> RunState:
+    """The state after a step's update; the given one stays as it is."""
+    after: dict[str, Any] = {**state}
+    for name, value in update.items():
+        grow = _GROWING.get(name)
+        after[name] = grow(after[name], value) if grow else value
+    return cast("RunState", after)
 
 
 def conversation(state: RunState) -> list[Message]:
