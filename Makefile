@@ -5,8 +5,8 @@ PYTHON := .venv/bin/python
 BOOTSTRAP := sh tools/bootstrap.sh
 ARGS ?=
 PYTEST := $(PYTHON) -m pytest
-# two, as many as the smallest machine has cores; a file's tests stay with one worker
-WORKERS ?= -n 2 --dist loadgroup
+# two, as many as the smallest machine has cores; tests/harness/schedule.py shares the tests out
+WORKERS ?= -n 2
 
 # a private network needs root, be it one's own user's in a user namespace
 ROOT_OF_OWN = $$(test "$$(id -u)" = 0 || echo unshare --map-root-user)

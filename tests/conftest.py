@@ -2,8 +2,12 @@
 
 import os
 from collections.abc import Generator
+from typing import TYPE_CHECKING, Any
 
 import pytest
+
+if TYPE_CHECKING:
+    from tests.harness.schedule import WholeChains
 
 pytest_plugins = ["tests.harness.api_server"]
 
@@ -20,7 +24,11 @@ def _tier(item: pytest.Item) -> int:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Every test belongs to one tier; cheap tiers run first, so that a defect shows early."""
+    """Every test belongs to one tier.
+
+    Cheap tiers run first, so that a defect shows early; with several workers the long ones do, so
+    that none of them is left at the end for one worker alone.
+    """
     missing = {mark for mark, variable in CHOSEN_BY.items() if variable not in os.environ}
     left_out = [it for it in items if missing & {mark.name for mark in it.iter_markers()}]
     if left_out:
@@ -29,11 +37,15 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     untiered = [item.nodeid for item in items if _tier(item) < 0]
     if untiered:
         raise pytest.UsageError("tests without a tier: " + ", ".join(untiered))
-    items.sort(key=_tier)
-    for item in items:
-        # workers share nothing: what shares a server stays together
-        name = "e2e" if _tier(item) == TIERS.index("e2e") else item.nodeid.split("::")[0]
-        item.add_marker(pytest.mark.xdist_group(name))
+    items.sort(key=_tier, reverse="PYTEST_XDIST_WORKER" in os.environ)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> "WholeChains":
+    """What shares a server stays with one worker."""
+    from tests.harness.schedule import WholeChains
+
+    return WholeChains(config, log)
 
 
 @pytest.hookimpl(wrapper=True)
