@@ -7,19 +7,21 @@ from pulumi import ComponentResource, Input, Output, ResourceOptions
 
 from agents.document import AgentDocument, ToolDocument
 from components import agent_pod
-from components.agent_pod import (
-    ARGS,
-    COMMAND,
-    HTTP_PORT,
-    METRICS_PORT,
-    AgentServiceConfig,
-    Surroundings,
-)
+from components.agent_pod import ARGS
 from components.base import metadata
 from components.child_options import child_options
 from components.kubernetes_object import kubernetes_object
 from components.ordering import after
 from components.pod_features import RESIZE_IN_PLACE
+from components.runtime_pod import (
+    COMMAND,
+    HTTP_PORT,
+    METRICS_PORT,
+    AgentServiceConfig,
+    Surroundings,
+    probe,
+    shared_pod_fields,
+)
 from inference.catalog import Catalog
 
 KAGENT = "kagent.dev/v1alpha2"
@@ -41,7 +43,7 @@ def manifests(
     """Every object of one agent by what it is."""
     name = agent.metadata.name
     data: dict[str, Any] = dict(agent_pod.config_data(agent, tools, catalog))
-    config_digest = agent_pod.digest(data)
+    config_digest = agent_pod.digest(data, watched=config.tool_watch == "cluster")
     if config.auth == "jwt":
         data["jwks.json"] = around.jwks
 
@@ -82,7 +84,7 @@ def pod_spec(
     join: Any = "".join,
 ) -> dict[str, Any]:
     """env, volumes, volumeMounts, resources and security, as both renderings use them."""
-    volumes, mounts = agent_pod.volumes(agent, tools, around)
+    volumes, mounts = agent_pod.volumes(agent, tools, config, around)
     return {
         "image": config.image,
         "env": agent_pod.env(agent, config, around, join=join),
@@ -90,7 +92,7 @@ def pod_spec(
         "volumeMounts": mounts,
         "resources": agent.spec.resources.model_dump(mode="json"),
         "serviceAccountName": agent.metadata.name,
-    } | agent_pod.shared_pod_fields(agent.metadata.name)
+    } | shared_pod_fields(agent_pod.labels(agent.metadata.name))
 
 
 def kagent_spec(
@@ -129,8 +131,8 @@ def deployment_spec(
             {"name": "http", "containerPort": HTTP_PORT},
             {"name": "metrics", "containerPort": METRICS_PORT},
         ],
-        "readinessProbe": _probe(agent_pod.CARD_PATH, "http", period=5, failures=2),
-        "livenessProbe": _probe("/healthz", "metrics", period=15, failures=4),
+        "readinessProbe": probe(agent_pod.CARD_PATH, "http", period=5, failures=2),
+        "livenessProbe": probe("/healthz", "metrics", period=15, failures=4),
         "resizePolicy": RESIZE_IN_PLACE,
     } | {field: pod[field] for field in container_fields}
     spec = {
@@ -162,15 +164,6 @@ def deployment_spec(
         "template": template,
     }
     return found if config.replicas is None else found | {"replicas": config.replicas}
-
-
-def _probe(path: str, port: str, *, period: int, failures: int) -> dict[str, Any]:
-    return {
-        "httpGet": {"path": path, "port": port},
-        "periodSeconds": period,
-        "failureThreshold": failures,
-        "timeoutSeconds": 5,
-    }
 
 
 def service_spec(name: str) -> dict[str, Any]:

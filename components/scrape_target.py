@@ -32,6 +32,11 @@ MODEL_ENGINES = ["vllm", "sglang", "tgi", "llama-cpp", "embedding", "scripted"]
 PLATFORM_TARGETS: tuple[ScrapeTarget, ...] = (
     ScrapeTarget(name="agent-metrics", namespace="ai-agents", match_labels={"app": "kagent"}),
     ScrapeTarget(
+        name="tool-metrics",
+        namespace="ai-agents",
+        match_labels={"app.kubernetes.io/name": "tool-registry"},
+    ),
+    ScrapeTarget(
         name="model-metrics",
         namespace="ai-inference",
         match_expressions=({"key": "app", "operator": "In", "values": MODEL_ENGINES},),

@@ -3,13 +3,18 @@
 from collections.abc import Sequence
 from typing import Any
 
-from pulumi import ComponentResource, Input, ResourceOptions
+from pulumi import ComponentResource, Input, Output, ResourceOptions
 
 from agents.crd import tool_crd
 from agents.document import TOOL_API_VERSION, ToolDocument
+from components.access_control import READ, TOOL_GROUP, role_manifest
 from components.base import metadata
 from components.child_options import child_options
 from components.kubernetes_object import kubernetes_object
+from components.ordering import after
+
+WATCHERS = "tool-watcher"
+"""Role of the processes that follow Tools."""
 
 
 def definition_manifest() -> dict[str, Any]:
@@ -28,8 +33,30 @@ def tool_manifest(tool: ToolDocument, *, namespace: Any) -> dict[str, Any]:
     }
 
 
+def watcher_manifests(accounts: Sequence[str], *, namespace: Any) -> list[dict[str, Any]]:
+    """The Role that lets a process follow Tools, and who has it; nothing where nobody does."""
+    if not accounts:
+        return []
+    rules = [{"apiGroups": [TOOL_GROUP], "resources": ["tools"], "verbs": READ}]
+    group = "rbac.authorization.k8s.io"
+    subjects = [
+        {"kind": "ServiceAccount", "name": each, "namespace": namespace} for each in accounts
+    ]
+    binding = {
+        "apiVersion": f"{group}/v1",
+        "kind": "RoleBinding",
+        "metadata": metadata(WATCHERS, component="agent", namespace=namespace),
+        "roleRef": {"apiGroup": group, "kind": "Role", "name": WATCHERS},
+        "subjects": subjects,
+    }
+    return [role_manifest(WATCHERS, rules, namespace=namespace), binding]
+
+
 class ToolRegistry(ComponentResource):
-    """What `kubectl get tools.tools.kagent.dev` lists; agents read their tools from files."""
+    """What `kubectl get tools.tools.kagent.dev` lists, and who may follow it."""
+
+    namespace: Output[str]
+    """What its followers depend on: known when kind and rights are there."""
 
     def __init__(
         self,
@@ -37,8 +64,10 @@ class ToolRegistry(ComponentResource):
         *,
         tools: Sequence[ToolDocument],
         namespace: Input[str],
+        watchers: Sequence[str] = (),
         opts: ResourceOptions | None = None,
     ) -> None:
+        """`watchers` are ServiceAccounts of the namespace."""
         super().__init__("agentic:agents:ToolRegistry", name, None, opts)
         definition = kubernetes_object(
             f"{name}-definition", definition_manifest(), opts=child_options(self, opts)
@@ -49,4 +78,9 @@ class ToolRegistry(ComponentResource):
                 tool_manifest(tool, namespace=namespace),
                 opts=ResourceOptions(parent=self, depends_on=[definition]),
             )
-        self.register_outputs({})
+        rights = [
+            kubernetes_object(f"{name}-watchers", manifest, opts=ResourceOptions(parent=self))
+            for manifest in watcher_manifests(watchers, namespace=namespace)
+        ]
+        self.namespace = after(namespace, [definition, *rights])
+        self.register_outputs({"namespace": self.namespace})

@@ -16,7 +16,6 @@ from pydantic import (
 
 from components.access_control import AccessControlConfig
 from components.agent_operator import AgentOperatorConfig
-from components.agent_pod import AgentServiceConfig
 from components.autoscaling_operator import AutoscalingOperatorConfig
 from components.backup import BackupConfig
 from components.base import ConfigModel
@@ -38,12 +37,14 @@ from components.network import NetworkConfig
 from components.node_pool import NodePoolConfig
 from components.object_storage import ObjectStorageConfig
 from components.priority_class import DEFAULT_PRIORITY_CLASSES, PriorityClassConfig
+from components.runtime_pod import AgentServiceConfig
 from components.sample_services import SampleServicesConfig
 from components.secret_operator import SecretOperatorConfig
 from components.secret_store import SecretStoreConfig
 from components.service_mesh import ServiceMeshConfig
 from components.session_store import SessionStoreConfig
 from components.tenant import TenantConfig
+from components.tool_server import ToolServerConfig
 from components.tracing import TracingConfig
 from components.traffic import TrafficConfig
 from components.vector_store import VectorStoreConfig
@@ -179,6 +180,8 @@ class PlatformConfig(ConfigModel):
     """kagent; needed with agentService.controller 'kagent'."""
     agent_service: AgentServiceConfig
     """How agents run."""
+    tool_server: ToolServerConfig | None = None
+    """The Tools of ai-agents as an MCP server, for agents of kagent and any other MCP client."""
     agents: tuple[str, ...] = ()
     """Documents of the platform's own agents and tools: YAML files, as paths in the checkout."""
     scalers: dict[str, ScalerConfig] = Field(default_factory=dict)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import pulumi
 
+from components import tool_server
 from components.model_server import deployment_spec
 from components.resource_quota import amount
 from infra.documents import Documents
@@ -77,7 +78,7 @@ def model_workloads(config: "PlatformConfig") -> Iterator[Workload]:
 
 
 def agent_workloads(config: "PlatformConfig", documents: Documents) -> Iterator[Workload]:
-    """The stack's agents at their smallest, which must always be there."""
+    """The stack's agents at their smallest, which must always be there, and their tool server."""
     fewest = {it.agent: it.min_replicas for it in config.scalers.values()}
     for name, agent in documents.agents.items():
         least = fewest.get(name)
@@ -85,6 +86,10 @@ def agent_workloads(config: "PlatformConfig", documents: Documents) -> Iterator[
         used = pod_resources(resources.requests.model_dump(), resources.limits.model_dump())
         replicas = agent.spec.scaling.min_replicas if least is None else least
         yield Workload(name, max(replicas, 1), used)
+    server = config.tool_server
+    if server is not None:
+        used = pod_resources(server.resources["requests"], server.resources["limits"])
+        yield Workload(tool_server.NAME, server.replicas, used)
 
 
 def _models(config: "PlatformConfig", _region: str | None) -> Iterator[str]:

@@ -6,8 +6,8 @@ from dataclasses import replace
 import pulumi
 from pydantic import ValidationError
 
+from components import tool_server
 from components.agent_operator import AgentOperator
-from components.agent_pod import Surroundings
 from components.agent_scaler import AgentScaler
 from components.agent_service import AgentService
 from components.agentgateway_objects import KEYS_SECRET
@@ -21,6 +21,7 @@ from components.model_server import ModelServer
 from components.ordering import after
 from components.ratelimit import RateLimitService
 from components.ratelimit_config import LimitsConfig
+from components.runtime_pod import Surroundings
 from components.sample_services import SampleServices, SampleSurroundings
 from components.secret_store import SecretStore
 from components.session_store import SessionStore
@@ -28,7 +29,7 @@ from components.tool_registry import ToolRegistry
 from components.tracing import Tracing
 from components.versions import IMAGES
 from inference.catalog import default_catalog
-from inference.routing import AgentRoute, RouteTable
+from inference.routing import AgentRoute, McpRoute, RouteTable
 from infra.config import PlatformConfig, given
 from infra.documents import Documents
 from infra.foundation import Foundation
@@ -82,12 +83,19 @@ def _routes(config: PlatformConfig, documents: Documents) -> RouteTable:
         return RouteTable(
             models=config.gateway.models,
             agents=tuple(AgentRoute(name=name) for name in documents.agents),
-            servers=config.gateway.servers,
+            servers=(*config.gateway.servers, *_own_servers(config)),
             providers=config.gateway.providers,
         )
     except ValidationError as error:
         said = [str(each["ctx"]["error"]) for each in error.errors() if "ctx" in each]
         raise pulumi.RunError("\n".join(f"gateway: {line}" for line in said)) from None
+
+
+def _own_servers(config: PlatformConfig) -> list[McpRoute]:
+    """The platform's Tools, for MCP clients that come in through the door."""
+    if config.tool_server is None:
+        return []
+    return [McpRoute(name="tools", service=tool_server.NAME)]
 
 
 def _limits(
@@ -151,8 +159,16 @@ def agents(
     around: Surroundings,
 ) -> None:
     """The platform's own agents and tools, and what runs them."""
-    inside = namespaces["ai-agents"]
-    ToolRegistry("tools", tools=documents.tools, namespace=inside, opts=foundation.in_cluster)
+    watching = [*documents.agents] if config.agent_service.tool_watch == "cluster" else []
+    if config.tool_server is not None:
+        watching.append(tool_server.NAME)
+    inside = ToolRegistry(
+        "tools",
+        tools=documents.tools,
+        namespace=namespaces["ai-agents"],
+        watchers=watching,
+        opts=foundation.in_cluster,
+    ).namespace
     if config.agent_operator is not None:
         inside = AgentOperator(
             "kagent",
@@ -162,11 +178,22 @@ def agents(
             opts=foundation.in_cluster,
         ).namespace
     image = foundation.images.reference(config.agent_service.image)
+    service = config.agent_service.model_copy(update={"image": image})
+    if config.tool_server is not None:
+        tool_server.ToolServer(
+            "tool-server",
+            config=config.tool_server,
+            service=service,
+            tools=documents.tools,
+            namespace=inside,
+            around=around,
+            opts=foundation.in_cluster,
+        )
     queues = {scaler.agent: scaler.queue for scaler in config.scalers.values()}
     for name, agent in documents.agents.items():
         AgentService(
             name,
-            config=config.agent_service.model_copy(update={"image": image}),
+            config=service,
             agent=agent,
             tools=documents.tools,
             catalog=default_catalog(),

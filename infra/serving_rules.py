@@ -56,4 +56,20 @@ def _gpu_claims(config: "PlatformConfig", _region: str | None) -> Iterator[str]:
             )
 
 
-SERVING_RULES = (_gpu_claims, _queues, _scaling, _public_names)
+def _tools(config: "PlatformConfig", _region: str | None) -> Iterator[str]:
+    watching = config.agent_service.tool_watch == "cluster"
+    policies = config.network_policies
+    if config.tool_server is not None and config.agent_service.auth == "jwt":
+        yield (
+            "toolServer: kagent lists its tools without a token, which agentService.auth 'jwt' "
+            "refuses; choose the auth 'gateway', or set toolServer to null"
+        )
+    if (watching or config.tool_server) and policies and policies.cloud_cidr is None:
+        key = "agentService.toolWatch: got 'cluster', but" if watching else "toolServer:"
+        yield (
+            f"{key} networkPolicies lets no Pod of ai-agents to the API server; set "
+            "networkPolicies.cloudCidr to the addresses that it has"
+        )
+
+
+SERVING_RULES = (_gpu_claims, _queues, _scaling, _public_names, _tools)

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from components.agent_pod import Surroundings
+from components.runtime_pod import Surroundings
 from components.tenant import Tenant
 from infra import ground, serving, stores
 from infra.config import CHECKOUT, PlatformConfig, StackConfig, TenantStackConfig

@@ -117,12 +117,8 @@ async def serve_tools(server: ToolServer, requests: socket.socket, numbers: sock
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     public = http_server(server.app(), server.settings.drain_seconds, lifespan="on")
-    health = http_server(operations_app(server.metrics.registry, lambda: not stop.is_set()), 1)
-    serving = [
-        asyncio.create_task(public.serve([requests])),
-        asyncio.create_task(health.serve([numbers])),
-    ]
     stopping = asyncio.create_task(stop.wait())
+    serving: list[asyncio.Task[None]] = []
     try:
         async with following_tools(
             server.settings,
@@ -132,7 +128,17 @@ async def serve_tools(server: ToolServer, requests: socket.socket, numbers: sock
             numbers=server.metrics.registry,
             name=server.name,
             namespace=server.namespace,
-        ):
+        ) as follower:
+
+            def ready() -> bool:
+                # a client that lists tools before the first list arrived would see none
+                return not stop.is_set() and (follower is None or follower.began)
+
+            health = http_server(operations_app(server.metrics.registry, ready), 1)
+            serving += [
+                asyncio.create_task(public.serve([requests])),
+                asyncio.create_task(health.serve([numbers])),
+            ]
             await asyncio.wait([*serving, stopping], return_when=asyncio.FIRST_COMPLETED)
         _log.info("draining")
         public.should_exit = health.should_exit = True

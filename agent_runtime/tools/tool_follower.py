@@ -57,6 +57,8 @@ class ToolFollower:
         self._metrics = metrics
         self.conditions: dict[str, str] = {}
         """Why the newest version of a Tool is not in use, by its name."""
+        self.began = False
+        """Whether the source has said at least once what there is."""
 
     async def follow(self, source: ToolSource) -> None:
         """Until cancelled."""
@@ -71,6 +73,7 @@ class ToolFollower:
 
     def take(self, change: Change) -> None:
         """Use what is good; what is broken or gone stays as it was."""
+        self.began = True
         candidates = self._known | {each.metadata.name: each for each in change.good}
         problems = dict(change.broken)
         problems |= dict.fromkeys(change.gone, "the Tool was deleted")

@@ -8,8 +8,9 @@ from pydantic import ValidationError
 
 from agents.document import AgentDocument, ToolDocument, load_documents
 from agents.errors import DocumentError
-from components.agent_pod import AgentServiceConfig, Surroundings, config_data, digest
+from components.agent_pod import config_data, digest
 from components.agent_service import AgentService, manifests
+from components.runtime_pod import AgentServiceConfig, Surroundings
 from inference.catalog import default_catalog
 from local.kube import ApiError
 from tests.components.pod_check import admit_pod
@@ -75,6 +76,9 @@ CONFIGS = {
         auth="jwt",
         jwt_issuer="https://issuer.local",
         jwt_audience="agents",
+    ),
+    "watching": AgentServiceConfig(
+        controller="none", image="registry.example.com/agent:1", tool_watch="cluster"
     ),
 }
 

@@ -86,7 +86,7 @@ def test_the_chart_brings_monitors_alerts_and_dashboards() -> None:
         "opencost",
     }
     monitors = {each.inputs["metadata"]["name"] for each in recording.of_type("ServiceMonitor")}
-    assert monitors == {"agent-metrics", "envoy-metrics", "model-metrics"}
+    assert monitors == {"agent-metrics", "envoy-metrics", "model-metrics", "tool-metrics"}
     assert len(recording.of_type("PrometheusRule")) == 1
     assert len(recording.of_type("ConfigMap")) == 4
     assert recording.values == {"url": "http://prometheus.observability.svc.cluster.local:9090"}

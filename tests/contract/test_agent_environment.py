@@ -7,7 +7,7 @@ import pytest
 
 from agent_runtime.settings import Settings
 from agents.document import AgentDocument, load_documents
-from components.agent_pod import Surroundings
+from components.runtime_pod import Surroundings
 from inference.catalog import Catalog, default_catalog
 from tests.components.test_agent_service import AROUND, CONFIGS, made, pod_parts
 
@@ -32,6 +32,15 @@ def settings(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) ->
     return Settings()
 
 
+def projected_files(projected: dict[str, Any]) -> set[str]:
+    """Names of the files that a projected volume holds."""
+    found = set()
+    for source in projected["sources"]:
+        token = source.get("serviceAccountToken")
+        found |= {token["path"]} if token else {it["path"] for it in source["configMap"]["items"]}
+    return found
+
+
 def _mounted(name: str, path: Path) -> bool:
     """Whether a volume of the Pod gives this file; a ConfigMap must hold it."""
     parts = pod_parts(name)
@@ -40,6 +49,8 @@ def _mounted(name: str, path: Path) -> bool:
         folder = Path(mount["mountPath"])
         if path.parent == folder:
             volume = volumes[mount["name"]]
+            if "projected" in volume:
+                return path.name in projected_files(volume["projected"])
             return "secret" in volume or path.name in made(name)["config"]["data"]
     return False
 

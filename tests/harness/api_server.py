@@ -68,6 +68,14 @@ class ApiServer:
             self.client.wait("v1", "ServiceAccount", "default", namespace, until=bool)
 
 
+def token_of(client: KubeClient, account: str, namespace: str) -> str:
+    """A token of a ServiceAccount as the kubelet would project it into a Pod, good for an hour."""
+    path = f"{client.path('v1', 'ServiceAccount', namespace, account)}/token"
+    asked = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {}}
+    made = client.request("POST", path, body=asked)
+    return str(made["status"]["token"])
+
+
 @pytest.fixture(scope="session")
 def api_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ApiServer]:
     """A running API server; needs the tools that `make up` installs."""

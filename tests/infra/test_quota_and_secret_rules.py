@@ -88,7 +88,7 @@ def test_agents_that_dont_fit_their_quota_are_refused_before_any_resource() -> N
     }
     (line,) = refused_without_a_resource(data)
     assert line.startswith("namespaces.ai-agents.quota.hard.pods: got '2'")
-    assert "(customer-support-agent) need 3" in line
+    assert "(customer-support-agent, tool-registry) need 5" in line
 
 
 def test_a_secret_that_a_component_mounts_and_nobody_makes_is_refused() -> None:

@@ -6,6 +6,8 @@ import pulumi
 import pytest
 
 from infra.config import PlatformConfig, parse
+from infra.documents import Documents
+from infra.quota_rules import agent_workloads
 from tests.infra.stack_data import platform_data
 
 pytestmark = pytest.mark.unit
@@ -51,3 +53,25 @@ def test_two_agents_never_share_a_queue() -> None:
 def test_a_claim_needs_a_template_and_the_driver() -> None:
     lines = _mistakes("prod", modelServers={"big": _server(gpuClaim="large-gpu")})
     assert any("modelServers.big.gpuClaim: got 'large-gpu'; allowed: none" in x for x in lines)
+
+
+def test_tools_are_followed_only_where_the_api_server_can_be_reached() -> None:
+    lines = _mistakes("prod", networkPolicies={"cloudCidr": None})
+    assert any("agentService.toolWatch: got 'cluster', but networkPolicies" in x for x in lines)
+    lines = _mistakes(
+        "prod", networkPolicies={"cloudCidr": None}, agentService={"toolWatch": "files"}
+    )
+    assert any("toolServer: networkPolicies lets no Pod" in x for x in lines)
+
+
+def test_the_tool_server_can_not_ask_kagent_for_tokens() -> None:
+    jwt = {"auth": "jwt", "jwtIssuer": "https://issuer.example", "jwtAudience": "agents"}
+    assert any("toolServer: kagent lists" in x for x in _mistakes("prod", agentService=jwt))
+
+
+def test_the_tool_server_counts_in_the_quota_of_its_namespace() -> None:
+    config = parse(platform_data("prod"), PlatformConfig, region="us-west-2")
+    (server,) = [
+        it for it in agent_workloads(config, Documents({}, [])) if it.name == "tool-registry"
+    ]
+    assert (server.replicas, server.resources["limits.memory"]) == (2, "512Mi")

@@ -51,6 +51,7 @@ ON_AWS = EVERYWHERE | {
     "ServiceMesh",
     "PullThroughCaches",
     "StorageClass",
+    "ToolServer",
 }
 WITH_KARPENTER = ON_AWS | {"Karpenter", "SystemNodes"}
 IN_AUTO_MODE = (ON_AWS - {"LoadBalancerController"}) | {"AutoModeClusterRole", "AutoModeNodes"}
@@ -182,6 +183,18 @@ def test_no_chart_is_given_a_secret_in_its_values() -> None:
         return isinstance(value, Secret)
 
     assert [it.name for it in built("prod").of_type(":Release") if secrets(it.inputs)] == []
+
+
+def test_clients_of_the_gateway_find_the_tools_of_the_cluster() -> None:
+    (route,) = [
+        it
+        for it in built("prod").of_type(":HTTPRoute")
+        if it.inputs["metadata"]["name"] == "mcp-routing"
+    ]
+    (rule,) = route.inputs["spec"]["rules"]
+    assert rule["matches"][0]["path"]["value"] == "/mcp/tools"
+    (backend,) = rule["backendRefs"]
+    assert (backend["name"], backend["namespace"]) == ("tool-registry", "ai-agents")
 
 
 def test_a_tenants_stack_makes_the_tenant_alone() -> None:
