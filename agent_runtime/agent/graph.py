@@ -33,9 +33,11 @@ def build_graph(model_step: ModelStep, tool_step: ToolStep) -> Graph:
         retry_on=TransientToolError,
     )
 
-    @task(name="tool", retry_policy=retry)
-    async def tool(wanted: ToolTask) -> dict[str, Any]:
+    async def call(wanted: ToolTask) -> dict[str, Any]:
         return await tool_step(wanted, get_runtime(RunContext))
+
+    as_task: Any = task(name="tool", retry_policy=retry)
+    tool = as_task(call)
 
     @entrypoint(context_schema=RunContext)
     async def agent(state: RunState, runtime: Runtime[RunContext]) -> RunState:

@@ -18,6 +18,8 @@ from agent_runtime.telemetry.metrics import Metrics
 
 EMBEDDINGS_SECONDS = 60.0
 """For one batch of texts, its repetitions included."""
+_SLACK = 0.05
+"""By what share of itself a silence may be longer than allowed before it is noticed."""
 _CHARACTERS_PER_TOKEN = 4
 """Rule of thumb for tokens that were paid for but never counted, because the stream broke."""
 
@@ -132,10 +134,14 @@ class ModelClient:
                 self._endpoint.answer("chat/completions", model, _chat_body(model, ask)) as answer,
                 aclosing(chunks(answer)) as pieces,
             ):
+                renewed = -1.0
                 async for piece in pieces:
                     shown.show(completion.add(piece))
                     patience, waited_for = settings.model_idle_seconds, "silence, no next word"
-                    limit.reschedule(min(loop.time() + patience, end))
+                    now = loop.time()
+                    if now > renewed:  # a timer for each word costs more than the word
+                        renewed = now + _SLACK * patience
+                        limit.reschedule(min(renewed + patience, end))
             completion.finish()
         except TimeoutError:
             self._wasted(model, completion)

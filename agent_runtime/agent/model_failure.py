@@ -3,8 +3,6 @@
 import re
 from dataclasses import dataclass
 
-import httpx
-
 from agent_runtime.agent.retry import retry_after
 from agent_runtime.errors import RequestError
 
@@ -53,12 +51,11 @@ class ModelFailureError(Exception):
         return RequestError(502, "model_unavailable", text, retry_after_seconds=5)
 
 
-def from_status(response: httpx.Response, body: str) -> ModelFailureError:
-    """The failure that an HTTP error status stands for."""
-    status = response.status_code
+def from_status(status: int, again: str | None, body: str) -> ModelFailureError:
+    """The failure that an HTTP error status stands for; `again` is the Retry-After header."""
     reason = f"status {status}: {' '.join(body.split())[:200]}" if body else f"status {status}"
     if status == 429 or status >= 500:
-        wait, asked = retry_after(response.headers.get("retry-after"))
+        wait, asked = retry_after(again)
         return ModelFailureError(reason, status, retryable=asked, wait_seconds=wait)
     if status == 408:
         return ModelFailureError(reason, status)

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -12,20 +13,26 @@ from agent_runtime.secret_file import SecretUnavailableError
 from agent_runtime.telemetry.tracing import trace_headers
 from agent_runtime.tools.address_guard import ForbiddenAddressError
 from agent_runtime.tools.credential import credential, masked
-from agent_runtime.tools.guarded_http import following, limited, same_host
+from agent_runtime.tools.guarded_http import GuardedClient, following, limited, same_host
 from agent_runtime.tools.port import CallContext, ToolResult, TransientToolError
+from agent_runtime.wire import Answer
 from agents.json_path import select
 from agents.tool import ApiTool
 
 _WITHOUT_BODY = ("GET", "DELETE")
 _AGAIN = (429, 502, 503, 504)
+_ALWAYS = {
+    "accept": "application/json",
+    "accept-encoding": "identity",
+    "user-agent": "agent-runtime",
+}
 
 
 class ApiCall:
     """One REST endpoint. It connects only where the guard lets it, and follows redirects only as
     far as the document says, for calls that only read."""
 
-    def __init__(self, tool: ApiTool, *, http: httpx.AsyncClient, secrets_dir: Path) -> None:
+    def __init__(self, tool: ApiTool, *, http: GuardedClient, secrets_dir: Path) -> None:
         self._tool = tool
         self._http = http
         self._token = credential(tool.authentication, secrets_dir)
@@ -51,19 +58,24 @@ class ApiCall:
 
     async def _answer(self, arguments: dict[str, Any], context: CallContext) -> ToolResult:
         address, query, body = self._mapped(arguments)
-        url = httpx.URL(address).copy_merge_params(query)
+        url = _parsed(address)
+        if query:
+            url = url.copy_merge_params(query)
+        content = b""
+        if self._tool.config.method not in _WITHOUT_BODY:
+            content = json.dumps(body, ensure_ascii=False).encode()
 
-        async def send(target: httpx.URL) -> httpx.Response:
-            request = self._request(target, body, context, first=same_host(target, url))
-            return await self._http.send(request, stream=True)
+        async def send(target: httpx.URL) -> Answer:
+            headers = self._headers(context, first=same_host(target, url))
+            return await self._http.exchange(self._tool.config.method, target, headers, content)
 
         hops = self._tool.config.max_redirects if self._tool.effect == "read" else 0
         response = await following(send, url, hops)
         try:
-            content, whole = await limited(response, self._tool.config.max_response_bytes)
+            answer, whole = await limited(response, self._tool.config.max_response_bytes)
         finally:
             await response.aclose()
-        text = masked(content.decode("utf-8", "replace"), self._token)
+        text = masked(answer.decode("utf-8", "replace"), self._token)
         status = response.status_code
         if 200 <= status < 300:
             return self._result(text, whole=whole)
@@ -110,20 +122,20 @@ class ApiCall:
             return "path"
         return "query" if self._tool.config.method in _WITHOUT_BODY else "body"
 
-    def _request(
-        self, url: httpx.URL, body: dict[str, Any], context: CallContext, *, first: bool
-    ) -> httpx.Request:
-        method = self._tool.config.method
-        headers = {"accept": "application/json", **trace_headers()}
+    def _headers(self, context: CallContext, *, first: bool) -> dict[str, str]:
+        headers = {**_ALWAYS, **trace_headers()}
         if self._tool.effect != "read":
             headers["idempotency-key"] = context.idempotency_key
         if self._token and first:
             headers["authorization"] = f"Bearer {self._token.read()}"
-        content = None
-        if method not in _WITHOUT_BODY:
-            content = json.dumps(body, ensure_ascii=False).encode()
+        if self._tool.config.method not in _WITHOUT_BODY:
             headers["content-type"] = "application/json"
-        return self._http.build_request(method, url, content=content, headers=headers)
+        return headers
+
+
+@lru_cache(maxsize=256)
+def _parsed(address: str) -> httpx.URL:
+    return httpx.URL(address)
 
 
 def _segment(name: str, value: object) -> str:

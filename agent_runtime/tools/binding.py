@@ -4,12 +4,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
-import httpx
-
 from agent_runtime.memory.ports import LongTermMemory
 from agent_runtime.tools.address_guard import AddressGuard
 from agent_runtime.tools.agent_call import AgentCall
 from agent_runtime.tools.api_call import ApiCall
+from agent_runtime.tools.guarded_http import GuardedClient
 from agent_runtime.tools.person import Person
 from agent_runtime.tools.port import BoundTool
 from agent_runtime.tools.retrieval import Embedder, Retrieval
@@ -47,7 +46,7 @@ class Surroundings:
     """What tools are bound to."""
 
     guard: AddressGuard
-    http: httpx.AsyncClient
+    http: GuardedClient
     secrets_dir: Path
     memory: LongTermMemory
     embedder: Embedder

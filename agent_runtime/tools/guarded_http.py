@@ -1,14 +1,36 @@
 """An HTTP client that connects only to addresses which the guard has checked."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from typing import Protocol, TypeVar
 
 import httpx
 
 from agent_runtime.tools.address_guard import AddressGuard, PinnedAddress
-from agent_runtime.wire import LeanTransport
+from agent_runtime.wire import Answer, LeanTransport, Peer, head_of
 
 CONNECT_SECONDS = 5.0
 MAX_POOLS = 64
+
+
+Given = TypeVar("Given", bound="Redirecting")
+
+
+class Redirecting(Protocol):
+    """What an answer says of the next address."""
+
+    @property
+    def is_redirect(self) -> bool: ...
+
+    @property
+    def headers(self) -> Mapping[str, str]: ...
+
+    async def aclose(self) -> None: ...
+
+
+class Readable(Protocol):
+    """A body in pieces."""
+
+    def aiter_bytes(self) -> AsyncIterator[bytes]: ...
 
 
 class GuardedTransport(httpx.AsyncBaseTransport):
@@ -35,6 +57,21 @@ class GuardedTransport(httpx.AsyncBaseTransport):
         )
         return await (await self._pool(pinned)).handle_async_request(moved)
 
+    async def exchange(
+        self, method: str, url: httpx.URL, headers: Mapping[str, str], content: bytes
+    ) -> Answer:
+        """The same without httpx's own work on a request. Raises its TransportErrors."""
+        pinned = await self._guard.check(str(url))
+        told = [
+            (b"host", url.netloc),
+            *((name.encode("ascii"), value.encode()) for name, value in headers.items()),
+        ]
+        if content or method not in ("GET", "HEAD", "DELETE"):
+            told.append((b"content-length", b"%d" % len(content)))
+        message = head_of(method, url.raw_path, told) + content
+        peer = Peer(url.scheme == "https", pinned.address, pinned.port, pinned.host)
+        return await (await self._pool(pinned)).exchange(peer, message, CONNECT_SECONDS)
+
     async def _pool(self, pinned: PinnedAddress) -> LeanTransport:
         key = (pinned.host, pinned.port)
         pool = self._pools.pop(key, None) or LeanTransport()
@@ -49,17 +86,33 @@ class GuardedTransport(httpx.AsyncBaseTransport):
         self._pools.clear()
 
 
-def tool_http_client(guard: AddressGuard) -> httpx.AsyncClient:
+class GuardedClient(httpx.AsyncClient):
     """The client of all tools; proxies from the environment would go around the guard."""
-    return httpx.AsyncClient(
-        transport=GuardedTransport(guard),
-        timeout=httpx.Timeout(None, connect=CONNECT_SECONDS, pool=CONNECT_SECONDS),
-        trust_env=False,
-        follow_redirects=False,
-    )
+
+    def __init__(self, guard: AddressGuard) -> None:
+        self._guarded = GuardedTransport(guard)
+        super().__init__(
+            transport=self._guarded,
+            timeout=httpx.Timeout(None, connect=CONNECT_SECONDS, pool=CONNECT_SECONDS),
+            trust_env=False,
+            follow_redirects=False,
+        )
+
+    async def exchange(
+        self, method: str, url: httpx.URL, headers: Mapping[str, str], content: bytes = b""
+    ) -> Answer:
+        """One request without cookies, redirects and httpx's defaults; the answer must be closed.
+
+        Raises ForbiddenAddressError and httpx's TransportErrors.
+        """
+        return await self._guarded.exchange(method, url, headers, content)
 
 
-async def limited(response: httpx.Response, limit: int) -> tuple[bytes, bool]:
+def tool_http_client(guard: AddressGuard) -> GuardedClient:
+    return GuardedClient(guard)
+
+
+async def limited(response: Readable, limit: int) -> tuple[bytes, bool]:
     """The body up to `limit` bytes, and whether that was all of it."""
     body = bytearray()
     async for part in response.aiter_bytes():
@@ -70,8 +123,8 @@ async def limited(response: httpx.Response, limit: int) -> tuple[bytes, bool]:
 
 
 async def following(
-    send: Callable[[httpx.URL], Awaitable[httpx.Response]], url: httpx.URL, hops: int
-) -> httpx.Response:
+    send: Callable[[httpx.URL], Awaitable[Given]], url: httpx.URL, hops: int
+) -> Given:
     """The answer after at most `hops` redirects; `send` is given each address in turn."""
     while True:
         response = await send(url)

@@ -11,7 +11,7 @@ import yaml
 from agent_runtime.tools.address_guard import ForbiddenAddressError
 from agent_runtime.tools.api_call import ApiCall
 from agent_runtime.tools.failures import ToolImportError
-from agent_runtime.tools.guarded_http import limited
+from agent_runtime.tools.guarded_http import GuardedClient, limited
 from agent_runtime.tools.port import BoundTool
 from agents.openapi import OpenApiError, imported
 from agents.tool import OpenApiTool
@@ -22,7 +22,7 @@ MAX_DOCUMENT_BYTES = 4 * 1024 * 1024
 class OpenApiImport:
     """Reads the document once, from the tool itself, a mounted file or a URL."""
 
-    def __init__(self, tool: OpenApiTool, *, http: httpx.AsyncClient, secrets_dir: Path) -> None:
+    def __init__(self, tool: OpenApiTool, *, http: GuardedClient, secrets_dir: Path) -> None:
         self._tool = tool
         self._http = http
         self._secrets_dir = secrets_dir

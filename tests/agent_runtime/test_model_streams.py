@@ -49,6 +49,7 @@ GARBAGE = {
     "a call without a name": [event({"tool_calls": [call(0, None, "{}")]}, "tool_calls"), DONE],
     "an endless line": [b"data: " + b"x" * 600_000, b"x" * 600_000],
     "bytes": [b"data: \xff\xfe\x00\n\n"],
+    "half a character": [event({"content": "\ud83d"}), event({}, "stop"), DONE],
     "deep nesting": [b"data: " + b"[" * 100_000 + b"\n\n"],
     "nothing": [],
     "a cut": [event({"content": "one"}), CUT],

@@ -1,13 +1,14 @@
 """The HTTP client under httpx, against a server that sends exact bytes."""
 
 import asyncio
+import gzip
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 import httpx
 import pytest
 
-from agent_runtime.wire import LeanTransport
+from agent_runtime.wire import LeanTransport, Peer, head_of
 
 pytestmark = pytest.mark.unit
 
@@ -128,3 +129,23 @@ async def test_a_slow_reader_is_not_flooded() -> None:
                 read += len(piece)
                 await asyncio.sleep(0)
     assert read == size
+
+
+async def test_an_answer_that_nobody_asked_to_compress_is_read_all_the_same() -> None:
+    packed = gzip.compress(b"ok")
+    head = b"HTTP/1.1 200 OK\r\ncontent-encoding: gzip\r\ncontent-length: %d\r\n\r\n" % len(packed)
+    async with server(head + packed, OK) as (raw, client):
+        transport = LeanTransport()
+        for _ in range(2):
+            request = head_of("GET", b"/", [(b"host", b"h")])
+            answer = await transport.exchange(Peer.of(client.base_url), request, 5)
+            assert b"".join([piece async for piece in answer.aiter_bytes()]) == b"ok"
+            await answer.aclose()
+        await transport.aclose()
+    assert raw.connections == 1
+
+
+@pytest.mark.parametrize("value", [b"a\r\nx-tenant-id: other", b"a\nb", b"a\0"])
+def test_a_header_cannot_become_two(value: bytes) -> None:
+    with pytest.raises(httpx.LocalProtocolError):
+        head_of("GET", b"/", [(b"x-model-id", value)])
