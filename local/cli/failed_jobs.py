@@ -1,8 +1,12 @@
-"""Jobs that gave up: made anew, because neither Kubernetes nor Pulumi tries one again."""
+"""Jobs that gave up, or wait for minutes after failures: made anew by a new `make up`.
+
+Neither Kubernetes nor Pulumi tries a Job again that was given up, and nothing shortens its pauses.
+"""
 
 import copy
 from typing import Any
 
+from local.cli.crash_loops import backs_off
 from local.kube import KubeClient
 
 JOB = ("batch/v1", "Job")
@@ -23,9 +27,26 @@ def failure(job: dict[str, Any]) -> str | None:
     return None
 
 
+def pauses(job: dict[str, Any], pods: list[dict[str, Any]]) -> bool:
+    """Whether its next try is put off, by the Job's controller or by the node; `pods` are all."""
+    status = job.get("status") or {}
+    if status.get("completionTime"):
+        return False
+    uid = job["metadata"]["uid"]
+    mine = [pod for pod in pods if _made_by(pod, uid)]
+    between_pods = bool(status.get("failed")) and not status.get("active")
+    return between_pods or any(backs_off(pod) for pod in mine)
+
+
+def _made_by(pod: dict[str, Any], uid: str) -> bool:
+    return any(owner["uid"] == uid for owner in pod["metadata"].get("ownerReferences") or [])
+
+
 def renew(client: KubeClient, label_selector: str) -> list[str]:
-    """Delete the failed ones of these Jobs and make them again; their names."""
-    failed = [job for job in client.list(*JOB, label_selector=label_selector) if failure(job)]
+    """Delete those of these Jobs that failed or pause and make them again; their names."""
+    pods = client.list("v1", "Pod")
+    jobs = client.list(*JOB, label_selector=label_selector)
+    failed = [job for job in jobs if failure(job) or pauses(job, pods)]
     for job in failed:
         name, namespace = job["metadata"]["name"], job["metadata"]["namespace"]
         client.delete(*JOB, name, namespace)

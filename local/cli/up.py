@@ -12,7 +12,7 @@ from typing import Any
 
 from rich.console import Console
 
-from local.cli import failed_jobs, health, platform
+from local.cli import crash_loops, failed_jobs, health, platform
 from local.cli.addresses import addresses
 from local.cli.deployment import deploy, ready_engine, stack_file
 from local.cli.gateway_port import require_port
@@ -78,7 +78,9 @@ def _start_and_deploy(stack: str, file: Path, at: Surroundings) -> EngineResult:
         result = (_deploy_fresh if fresh else _deploy)(stack, prepared, at)
         with KubeClient.from_kubeconfig(at.state.kubeconfig) as client:
             for name in failed_jobs.renew(client, health.PART_OF):
-                at.progress.notice(f"Job {name} had given up and is made anew")
+                at.progress.notice(f"Job {name} had failed and is made anew")
+            for name in crash_loops.restart(client):
+                at.progress.notice(f"Pod {name} had crashed again and again and is made anew")
     except KeyboardInterrupt:
         # an interrupted start must not leave a platform that nobody asked for
         if fresh:
