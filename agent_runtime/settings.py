@@ -169,6 +169,10 @@ class Settings(BaseSettings):
                 for name in ("jwks_file", "jwt_issuer", "jwt_audience")
                 if getattr(self, name) is None and not (name == "jwks_file" and self.jwks_url)
             ]
+        if self.fault and not self.development:
+            found.append(
+                "AGENT_FAULT kills this process on purpose: unset it, or set AGENT_DEVELOPMENT"
+            )
         if bool(self.controller_identity) != bool(self.controller_tenant):
             found.append(
                 "AGENT_CONTROLLER_IDENTITY and AGENT_CONTROLLER_TENANT belong together: set both"

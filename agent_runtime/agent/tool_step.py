@@ -42,6 +42,7 @@ UNKNOWN = (
     "It is not known whether the call of {tool} took effect: the server that made it was lost. "
     "Approve to make the call (again); reject if it did take effect or must not be repeated."
 )
+HELD_AGAIN_SECONDS = 0.1
 UNKNOWN_RESULT = "it is not known whether this call took effect; do not repeat it by yourself"
 
 
@@ -192,10 +193,14 @@ class ToolStep:
                 text = f"{UNKNOWN_RESULT}. A person says: {decision.answer or 'nothing more'}"
                 result = ToolResult(text, error=True)
                 return _report(call.task["call"], call.arguments, result, "refused")
-        log.record(key, begun + 1)
-        await log.barrier()
-        self._faults.reach("tool.marked")
-        return None
+        while True:
+            log.record(key, begun + 1)
+            await log.barrier()
+            self._faults.reach("tool.marked")
+            if log.held():
+                return None
+            # this process stood still, and somebody else may have made the call meanwhile
+            await asyncio.sleep(HELD_AGAIN_SECONDS)
 
     async def _asked(
         self, call: _Call, prompt: str, reason: str, *, again: int = 0

@@ -20,6 +20,11 @@ POINTS = (
 )
 
 
+def die(_point: str) -> None:
+    """End this process without a word, as the kernel would."""
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
 class Faults:
     """Does nothing without a point; `point:3` kills at the third time that it is reached."""
 
@@ -32,4 +37,4 @@ class Faults:
         if point == self._point:
             self._left -= 1
             if self._left == 0:
-                os.kill(os.getpid(), signal.SIGKILL)
+                die(point)

@@ -104,7 +104,8 @@ class InProcessRuns:
     async def leave(self, worker: str) -> None:
         del worker
 
-    async def reap(self) -> Reaped:
+    async def reap(self, worker: str) -> Reaped:
+        del worker
         now = time.time()
         for run in list(self._runs.values()):
             if run.record.state == "waiting_input" and run.expires <= now:
@@ -273,7 +274,7 @@ class InProcessRuns:
             del said[: -self._limit]
 
     def _log(self, run: KeptRun, kind: Any, data: str) -> str:
-        self._last += 1
+        self._last = max(self._last + 1, int(time.time() * 1000))
         return run.log(f"{self._last}-0", kind, data)
 
 

@@ -36,6 +36,8 @@ class LogWriter:
     async def close(self) -> None:
         if self._task:
             await stopped(self._task)
+        for log in list(self._logs.values()):
+            log.lose(MemoryUnavailableError("the worker has stopped"))
 
     def open(self, claim: Claim) -> RunLog:
         run_id = claim.run_id

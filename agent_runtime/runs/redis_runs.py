@@ -133,9 +133,9 @@ class RedisRuns:
         async with reported():
             await scripts.LEAVE.run(self._redis, self._keys, [worker, self._keeping.max_attempts])
 
-    async def reap(self) -> Reaped:
-        again_ms = int(self._keeping.lease_seconds * 1000)
-        arguments: list[Any] = [self._keeping.max_attempts, again_ms, _SCAN, EXPIRED]
+    async def reap(self, worker: str) -> Reaped:
+        lease_ms = int(self._keeping.lease_seconds * 1000)
+        arguments: list[Any] = [self._keeping.max_attempts, lease_ms, _SCAN, EXPIRED, worker]
         async with reported():
             back, dead, queued = await scripts.REAP.run(self._redis, self._keys, arguments)
         return Reaped(back, dead, queued)

@@ -39,6 +39,8 @@ class RunLog:
         self._listeners: set[asyncio.Queue[RunEvent | None]] = set()
         self._stored: asyncio.Future[None] | None = None
         self.on_lost: Callable[[], None] = lambda: None
+        self.held: Callable[[], bool] = lambda: True
+        """Whether nobody else can have the run at this moment, as far as the clock tells."""
 
     @property
     def pending(self) -> bool:

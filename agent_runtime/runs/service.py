@@ -73,14 +73,14 @@ class Runs:
     async def submit(self, request: RunRequest) -> RunRecord:
         await self.start()
         run = self._new(request)
-        reserved = self._executes and not request.background and self.worker.reserve()
+        reserved = self._executes and not request.background and self.worker.reserve(run.id)
         submitted: Submitted | None = None
         self._faults.reach("submit.before")
         try:
             submitted = await self._stored(run, self.worker.name if reserved else "")
         finally:
             if reserved and not (submitted and submitted.claim):
-                self.worker.free()
+                self.worker.free(run.id)
         self._faults.reach("submit.after")
         if submitted.claim:
             self.worker.execute(submitted.claim)

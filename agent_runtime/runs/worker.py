@@ -57,10 +57,17 @@ class Worker:
         self._faults = faults
         self._room = Room(max_runs)
         self._lease = lease_seconds
-        self._active: dict[str, tuple[asyncio.Task[None], RunLog]] = {}
+        self._active: dict[tuple[str, int], tuple[asyncio.Task[None], RunLog]] = {}
+        """By run and fence: a run that was lost may be back before the work on it has stopped."""
         self._services: list[asyncio.Task[None]] = []
-        self._strays: set[str] = set()
+        self._expected: set[str] = set()
+        """Runs whose submission is on its way, and may give them to this worker."""
+        self._look = 0
+        """Counts looks at the queue; odd while one is on its way."""
+        self._strays: dict[str, int] = {}
+        """Queue entries that nobody here knows, with the look at which they were first seen."""
         self._draining = False
+        self._leased_until = 0.0
         self.registered = False
 
     async def start(self, *, takes: bool = True) -> None:
@@ -70,27 +77,34 @@ class Worker:
         loops = [self._beat(), self._reap(), *([self._take()] if takes else [])]
         self._services = [asyncio.create_task(each) for each in loops]
 
-    def reserve(self) -> bool:
+    def reserve(self, run_id: str = "") -> bool:
         """Take room for one run, if there is any; `execute` or `free` must follow."""
-        return not self._draining and self.registered and self._room.try_take()
+        if self._draining or not self.registered or not self._room.try_take():
+            return False
+        if run_id:
+            self._expected.add(run_id)
+        return True
 
-    def free(self) -> None:
+    def free(self, run_id: str = "") -> None:
+        self._expected.discard(run_id)
         self._room.give()
 
     def execute(self, claim: Claim) -> None:
         """Work on a run in the room that was reserved for it."""
         log = self.writer.open(claim)
         task = asyncio.create_task(self._execute(log))
-        self._active[claim.run_id] = (task, log)
+        self._active[claim.run_id, claim.fence] = (task, log)
+        self._expected.discard(claim.run_id)
         log.on_lost = lambda: _cut_off(task)
+        log.held = self._holds
         if claim.attempt == 1:
             waited = max(0.0, time.time() - claim.created)
             self._metrics.queue_wait.labels(self._metrics.agent).observe(waited)
 
     def lose(self, run_id: str) -> None:
         """The run was canceled: stop working on it."""
-        if run_id in self._active:
-            self._active[run_id][1].lose()
+        if log := self.writer.find(run_id):
+            log.lose()
 
     async def drain(self, seconds: float) -> None:
         """Take nothing more; let what runs end; after `seconds` hand the rest back.
@@ -138,7 +152,7 @@ class Worker:
                     await log.end(handed_back(log.step))
         finally:
             state.dec()
-            del self._active[run_id]
+            del self._active[run_id, log.claim.fence]
             self.writer.drop(log)
             self._room.give()
 
@@ -163,7 +177,11 @@ class Worker:
             claim = None
             try:
                 if self.registered:
-                    claim = await self._store.next(self.name, TAKE_SECONDS)
+                    self._look += 1
+                    try:
+                        claim = await self._store.next(self.name, TAKE_SECONDS)
+                    finally:
+                        self._look += 1
                 else:
                     await asyncio.sleep(_AWAY_SECONDS / 10)
             except MemoryUnavailableError:
@@ -183,25 +201,39 @@ class Worker:
             await self._beat_once()
 
     async def _beat_once(self) -> None:
-        fences = {run: log.claim.fence for run, (_, log) in self._active.items()}
+        fences = dict(self._active.keys())  # of two of the same run the later one
+        began = time.monotonic()
         try:
             beat = await self._store.beat(self.name, fences)
         except MemoryUnavailableError as error:
             _log.warning("no heartbeat", extra={"fields": {"reason": str(error)}})
             return
         self.registered = True
+        self._leased_until = began + self._lease
         for run_id in beat.lost:
-            active = self._active.get(run_id)
-            if active and active[1].claim.fence == fences[run_id]:
+            if active := self._active.get((run_id, fences[run_id])):
                 active[1].lose()
         await self._adopt(set(beat.strays))
 
+    def _holds(self) -> bool:
+        """Whether the lease holds, and some time more; not so when this process stood still."""
+        return time.monotonic() < self._leased_until - self._lease / 5
+
     async def _adopt(self, strays: set[str]) -> None:
-        """A claim whose reply was lost is this worker's without its knowing; twice seen is enough
-        to tell it from one whose reply is on its way."""
-        known = {entry for entry in strays if entry.rpartition("/")[2] in self._active}
-        again, self._strays = strays & self._strays, strays
-        for entry in sorted(again - known):
+        """A claim whose reply was lost is this worker's without its knowing: one that was seen
+        before, and that no request which is on its way can have brought."""
+        known = {run for run, _ in self._active} | self._expected
+        seen, self._strays = (
+            self._strays,
+            {
+                entry: self._strays.get(entry, self._look)
+                for entry in strays
+                if entry.rpartition("/")[2] not in known
+            },
+        )
+        for entry in sorted(self._strays.keys() & seen.keys()):
+            if self._look % 2 and self._strays[entry] == self._look:
+                continue
             if not self.reserve():
                 return
             claim = None
@@ -220,7 +252,7 @@ class Worker:
             # workers look at different moments
             await asyncio.sleep(self._lease / 3 * random.uniform(0.7, 1.0))  # noqa: S311
             try:
-                found = await self._store.reap()
+                found = await self._store.reap(self.name)
             except MemoryUnavailableError:
                 continue
             self._metrics.runs.labels(self._metrics.agent, "queued").set(found.queued)

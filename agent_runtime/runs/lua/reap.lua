@@ -1,5 +1,8 @@
--- ARGV: max_attempts, age in ms after which a run is looked at again, how many at once, expired
--- decision. Finds runs that nobody works on: of lost workers, and any that fell through.
+-- ARGV: max_attempts, lease in ms (a run is looked at again after as long), how many at once, expired
+-- decision, worker. Finds runs that nobody works on: of lost workers, and any that fell through.
+-- Whoever looks is alive, however late its own heartbeat is.
+redis.call('SET', beat_key(ARGV[5]), NOW, 'PX', ARGV[2])
+redis.call('SADD', P .. 'workers', ARGV[5])
 local given_back, dead = 0, 0
 local function back(id)
   local what = give_back(id, ARGV[1])

@@ -1,7 +1,7 @@
 """An agent with one tool of each kind, and the server that counts what the tools did."""
 
 import threading
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -42,6 +42,20 @@ spec:
       requiresApproval: true
       config: {endpoint: "EFFECTS/sign"}
       parameters: [{name: order, type: string, required: true}]
+    - name: renew
+      type: api
+      config: {endpoint: "EFFECTS/renew", idempotent: true}
+      parameters: [{name: order, type: string, required: true}]
+    - name: insist
+      type: api
+      onUnknown: retry
+      config: {endpoint: "EFFECTS/insist"}
+      parameters: [{name: order, type: string, required: true}]
+    - name: once
+      type: api
+      onUnknown: fail
+      config: {endpoint: "EFFECTS/once"}
+      parameters: [{name: order, type: string, required: true}]
 """
 
 
@@ -49,7 +63,7 @@ def _call(tool: str) -> dict[str, Any]:
     return {"name": tool, "arguments": {"order": "${user.1}"}}
 
 
-RULES = [
+RULES: list[dict[str, Any]] = [
     {
         "name": "looks and books",
         "when": {"user": r"do (\S+)", "after": "none"},
@@ -65,6 +79,14 @@ RULES = [
         "when": {"user": r"sign (\S+)", "after": "none"},
         "reply": {"toolCalls": [_call("sign")]},
     },
+    *(
+        {
+            "name": tool,
+            "when": {"user": rf"try {tool} (\S+)", "after": "none"},
+            "reply": {"toolCalls": [_call(tool)]},
+        }
+        for tool in ("look", "book", "renew", "insist", "once")
+    ),
     {"name": "done", "when": {"after": "any"}, "reply": {"text": "All is done."}},
 ]
 
@@ -74,7 +96,8 @@ class Effects:
     """Counts each order; a GET is no effect."""
 
     done: Counter[str] = field(default_factory=Counter)
-    keys: list[str] = field(default_factory=list)
+    keys: defaultdict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
+    """The idempotency keys of an order's calls, GETs included."""
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def app(self) -> Starlette:
@@ -82,11 +105,14 @@ class Effects:
             body = await request.json()
             with self.lock:
                 self.done[body["order"]] += 1
-                self.keys.append(request.headers["idempotency-key"])
+                self.keys[body["order"]].append(request.headers["idempotency-key"])
             return JSONResponse({"booked": body["order"]})
 
         async def seen(request: Request) -> JSONResponse:
-            return JSONResponse({"order": request.query_params["order"]})
+            order = request.query_params["order"]
+            with self.lock:
+                self.keys[order].append(request.headers.get("idempotency-key", ""))
+            return JSONResponse({"order": order})
 
         return Starlette(
             routes=[
@@ -102,7 +128,12 @@ class World:
 
     effects: Effects
     model: RunningModel
+    name: str
     document: str
+
+    def named(self, name: str) -> str:
+        """The document of an agent that differs from this one in nothing but its name."""
+        return self.document.replace(self.name, name)
 
     def environment(self, password_file: Path, **more: str) -> dict[str, str]:
         """Variables of a process, or settings, that serves the agent."""
@@ -120,7 +151,7 @@ def world(name: str, redis_port: int) -> Iterator[World]:
     effects = Effects()
     with serving(effects.app()) as url, scripted_model(RULES) as model:
         document = AGENT.replace("NAME", name).replace("PORT", str(redis_port))
-        yield World(effects, model, document.replace("EFFECTS", url))
+        yield World(effects, model, name, document.replace("EFFECTS", url))
 
 
 def begin(url: str, text: str, *, key: str | None = None) -> str:

@@ -4,6 +4,7 @@ import asyncio
 from contextlib import aclosing
 
 import pytest
+from redis.asyncio import Redis
 
 from agent_runtime.agent.result import RunResult
 from agent_runtime.errors import RequestError
@@ -11,7 +12,7 @@ from agent_runtime.runs.ends import completed, failed, handed_back, waiting
 from agent_runtime.runs.packing import dumps
 from agent_runtime.runs.port import RunEvent
 from agent_runtime.runs.store import Claim, End, RunStore, SessionBusyError, Write
-from tests.agent_runtime.runs.conftest import new_run
+from tests.agent_runtime.runs.conftest import new_run, stored_runs
 
 pytestmark = pytest.mark.services
 
@@ -178,10 +179,26 @@ async def test_a_run_waits_for_people_without_a_worker(store: RunStore) -> None:
 async def test_nobody_decides_forever(store: RunStore) -> None:
     claim = await submitted(store)
     await ended(store, claim, waiting(ASKED, 1.0))
-    await store.reap()
+    await store.reap(ME)
     again = await store.next(ME, 2)
     assert again
     assert again.journal["d:a1"]["approved"] is False
+
+
+async def test_what_a_lost_worker_held_goes_back_but_never_that_of_the_one_who_looks(
+    redis: Redis,
+) -> None:
+    store = stored_runs(redis, lease_seconds=0.01)
+    claim = await submitted(store)
+    await asyncio.sleep(0.02)
+    assert (await store.reap(ME)).given_back == 0, "whoever looks is alive"
+    await asyncio.sleep(0.02)
+    assert (await store.reap(OTHER)).given_back == 1
+    again = await store.next(OTHER, 2)
+    assert again
+    assert (again.run_id, again.attempt) == (claim.run_id, 2)
+    assert await ended(store, claim, completed(RESULT, [])) == "stale"
+    await store.close()
 
 
 async def test_a_run_that_is_handed_back_is_first_in_the_queue(store: RunStore) -> None:
