@@ -17,6 +17,7 @@ from agent_runtime.api.documented import EVENT_STREAM
 from agent_runtime.api.surface import Surface
 
 _EXTENSIONS = "a2a-extensions"
+_JSON = "application/json"
 _SECONDS = 60
 _LOUD = ("a2a.server.routes.jsonrpc_dispatcher", "a2a.compat.v0_3.jsonrpc_adapter")
 _RPC = {
@@ -78,9 +79,11 @@ def router(surface: Surface) -> APIRouter:
     )
     async def json_rpc(request: Request) -> Response:
         request.state.identity = await surface.caller(request)
+        kind = request.headers.get("content-type", _JSON).partition(";")[0].strip().lower()
+        if kind != _JSON and not kind.endswith("+json"):
+            return _refused(-32005, f"a request is {_JSON}, not {kind[:80]!r}")
         if reason := _unreadable(await request.body()):
-            error = {"code": -32700, "message": reason}
-            return JSONResponse({"jsonrpc": "2.0", "id": None, "error": error})
+            return _refused(-32700, reason)
         handler = await dispatcher.ready()
         answer: Response = await handler.handle_requests(request)
         if HITL in request.headers.get(_EXTENSIONS, ""):
@@ -88,6 +91,11 @@ def router(surface: Surface) -> APIRouter:
         return answer
 
     return routes
+
+
+def _refused(code: int, message: str) -> Response:
+    error = {"code": code, "message": message}
+    return JSONResponse({"jsonrpc": "2.0", "id": None, "error": error})
 
 
 def _unreadable(body: bytes) -> str:

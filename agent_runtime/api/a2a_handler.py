@@ -81,11 +81,12 @@ class RunTasks(Refusals):
         if run.state in TERMINAL:
             raise UnsupportedOperationError(f"task {run.id} has ended: {run.state}")
         with self._surface.streams.one():
-            async for event in self._updates(run, context, after=None):
+            async for event in self._updates(run, context, after=None, pauses=_is_v1(context)):
                 yield event
 
     @told
     async def on_get_task(self, params: GetTaskRequest, context: ServerCallContext) -> Task | None:
+        _check_history(params)
         run = await self._surface.runs.get(_identity(context).tenant, params.id)
         return self._shown(run, params, extension=_extension(context))
 
@@ -93,6 +94,7 @@ class RunTasks(Refusals):
     async def on_list_tasks(
         self, params: ListTasksRequest, context: ServerCallContext
     ) -> ListTasksResponse:
+        _check_history(params)
         size = params.page_size if params.HasField("page_size") else _PAGE
         if not 1 <= size <= _MAX_PAGE:
             raise InvalidParamsError(f"pageSize is between 1 and {_MAX_PAGE}")
@@ -129,6 +131,7 @@ class RunTasks(Refusals):
     ) -> tuple[RunRecord, str | None]:
         """A new run, or a waiting one that goes on; and the event after which news begin."""
         message = params.message
+        _check_history(params.configuration)
         if params.configuration.HasField("task_push_notification_config"):
             raise PushNotificationNotSupportedError
         modes = params.configuration.accepted_output_modes
@@ -177,15 +180,20 @@ class RunTasks(Refusals):
         return last
 
     async def _updates(
-        self, run: RunRecord, context: ServerCallContext, *, after: str | None
+        self,
+        run: RunRecord,
+        context: ServerCallContext,
+        *,
+        after: str | None,
+        pauses: bool = False,
     ) -> AsyncGenerator[Event]:
-        """The task, then its updates until it ends or waits for a person."""
+        """The task, then its updates until it ends or, without `pauses`, waits for a person."""
         extension = _extension(context)
         updates = TaskUpdates(run, extension=extension)
         yield task_of(run, extension=extension)
         async with (
             Feed(self._surface.runs, run.tenant, run.id, after=after) as feed,
-            aclosing(feed.until_halt()) as events,
+            aclosing(feed.every() if pauses else feed.until_halt()) as events,
         ):
             async for event in events:
                 for update in updates.told(event):
@@ -202,6 +210,17 @@ def _identity(context: ServerCallContext) -> Identity:
     identity = context.state["identity"]
     assert isinstance(identity, Identity)  # noqa: S101 # the route put it there
     return identity
+
+
+def _check_history(params: Any) -> None:
+    if params.HasField("history_length") and params.history_length < 0:
+        raise InvalidParamsError("historyLength is not negative")
+
+
+def _is_v1(context: ServerCallContext) -> bool:
+    """Whether the caller speaks 1.0, where a subscription lasts until the task has ended; on the
+    0.3 wire a pause is the last event of its stream."""
+    return str(context.state.get("headers", {}).get("a2a-version", "")).startswith("1")
 
 
 def _extension(context: ServerCallContext) -> bool:

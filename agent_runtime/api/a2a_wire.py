@@ -15,6 +15,7 @@ from a2a.types.a2a_pb2 import (
     TaskStatusUpdateEvent,
 )
 from google.protobuf.timestamp_pb2 import Timestamp
+from pydantic.alias_generators import to_camel
 
 from agent_runtime.agent.result import RunResult
 from agent_runtime.api import a2a_people
@@ -94,7 +95,7 @@ class TaskUpdates:
     def _tool(self, event: RunEvent) -> TaskStatusUpdateEvent:
         message = _message(self._run, f"tool-{event.id}")
         message.parts.append(_tool_part(event))
-        return self._status(TaskState.TASK_STATE_WORKING, message)
+        return self._status(event, TaskState.TASK_STATE_WORKING, message)
 
     def _state(self, event: RunEvent) -> list[Update]:
         state = STATES[event.data["state"]]
@@ -103,15 +104,17 @@ class TaskUpdates:
             message = _reply(self._run, result, extension=self._extension)
             done = event.type == "run.completed" and result.text != self._said
             words: list[Update] = [self._piece(result.text, more=False)] if done else []
-            return [*words, self._status(state, message)]
+            return [*words, self._status(event, state, message)]
         if event.data.get("error"):
             text = failed(event).message
-            return [self._status(state, _message(self._run, "status", text))]
-        return [self._status(state)]
+            return [self._status(event, state, _message(self._run, "status", text))]
+        return [self._status(event, state)]
 
-    def _status(self, state: TaskState, message: Message | None = None) -> TaskStatusUpdateEvent:
-        stamp = Timestamp()
-        stamp.GetCurrentTime()
+    def _status(
+        self, event: RunEvent, state: TaskState, message: Message | None = None
+    ) -> TaskStatusUpdateEvent:
+        # the same time in every stream: ids of events begin with their milliseconds
+        stamp = _timestamp(int(event.id.partition("-")[0]) / 1000)
         return TaskStatusUpdateEvent(
             task_id=self._run.id,
             context_id=self._run.session,
@@ -138,8 +141,15 @@ def _reply(run: RunRecord, result: RunResult, *, extension: bool) -> Message:
     message = _message(run, f"status-{result.status}", result.text)
     if result.status == "waiting_input":
         a2a_people.ask(message, result.approvals, extension=extension)
-    message.metadata.update({"agentic": result.extension()})
+    details = _camel(result.extension())
+    details["approvals"] = [_camel(each) for each in result.approvals]
+    message.metadata.update({"agentic": details})
     return message
+
+
+def _camel(details: Mapping[str, Any]) -> dict[str, Any]:
+    """Keys as A2A writes them; what stands below them is left as it is."""
+    return {to_camel(key): value for key, value in details.items()}
 
 
 def _message(run: RunRecord, name: str, text: str | None = None) -> Message:

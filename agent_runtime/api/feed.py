@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections import deque
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing, suppress
 from types import TracebackType
 from typing import Self, cast
@@ -80,7 +80,7 @@ class Feed:
             raise self._failure
         return found
 
-    async def every(self) -> AsyncIterator[RunEvent]:
+    async def every(self) -> AsyncGenerator[RunEvent]:
         """One by one, for whoever has no use for silence."""
         while not self.ended:
             await self._wait(60)

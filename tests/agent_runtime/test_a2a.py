@@ -1,5 +1,6 @@
 """The A2A surface, asked by the A2A project's own client, over both wire versions."""
 
+import asyncio
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -10,8 +11,15 @@ from a2a.client import ClientConfig, ClientFactory
 from a2a.client.card_resolver import A2ACardResolver
 from a2a.client.client import Client
 from a2a.helpers.proto_helpers import get_message_text, new_text_message
-from a2a.types.a2a_pb2 import GetTaskRequest, Role, SendMessageRequest, TaskState
+from a2a.types.a2a_pb2 import (
+    GetTaskRequest,
+    Role,
+    SendMessageRequest,
+    SubscribeToTaskRequest,
+    TaskState,
+)
 from a2a.utils.errors import TaskNotFoundError
+from google.protobuf.json_format import MessageToDict
 
 from tests.harness.agent import RunningAgent, serving_agent
 from tests.harness.scripted_model import scripted_model
@@ -29,9 +37,17 @@ metadata: {name: helper}
 spec:
   description: Helps.
   model: {name: scripted}
-  tools: [{name: calculate, type: code, description: Calculates.}]
+  tools:
+    - {name: calculate, type: code, description: Calculates.}
+    - {name: ask-person, type: human, description: Asks., config: {kind: input, prompt: Which}}
 """
 RULES = [
+    {
+        "name": "asks",
+        "when": {"user": "ask me"},
+        "reply": {"toolCalls": [{"name": "ask-person", "arguments": {"question": "Which?"}}]},
+    },
+    {"name": "answered", "when": {"after": "any"}, "reply": {"text": "Thank you"}},
     {"name": "fails", "when": {"user": "fail"}, "reply": {"error": {"status": 400}}},
     {"name": "greets", "reply": {"text": "Hello to you", "chunkDelaySeconds": 0.05}},
 ]
@@ -71,7 +87,7 @@ async def test_a_message_is_answered_by_a_completed_task(agent: RunningAgent, wi
         (event,) = await say(client, "hello")
     assert event.task.status.state == TaskState.TASK_STATE_COMPLETED
     assert get_message_text(event.task.status.message) == "Hello to you"
-    assert event.task.status.message.metadata["agentic"]["trace_id"]
+    assert event.task.status.message.metadata["agentic"]["traceId"]
 
 
 @pytest.mark.parametrize("wire", ["1.0", "0.3"])
@@ -113,7 +129,8 @@ async def test_the_card_names_the_agents_tools_as_skills(agent: RunningAgent) ->
         card = await A2ACardResolver(http, agent.url).get_agent_card()
     assert (card.name, card.description) == ("helper", "Helps.")
     assert [(skill.id, skill.description) for skill in card.skills] == [
-        ("calculate", "Calculates.")
+        ("calculate", "Calculates."),
+        ("ask-person", "Asks."),
     ]
     assert card.capabilities.streaming
 
@@ -128,10 +145,61 @@ def test_a_caller_without_a_tenant_is_unauthorized(agent: RunningAgent) -> None:
         (b"{", -32700),
         (b'{"jsonrpc": "2.0", "id": 1, "method": "nothing"}', -32601),
         (b'{"jsonrpc": "2.0", "id": 1, "method": "SendMessage", "params": {"x": 1}}', -32602),
+        (b'{"jsonrpc": "2.0", "id": 1, "method": "message/send", "params": {"x": 1}}', -32602),
+        (
+            b'{"jsonrpc": "2.0", "id": 1, "method": "GetTask",'
+            b' "params": {"id": "x", "historyLength": -1}}',
+            -32602,
+        ),
+        (b'{"jsonrpc": "1.0", "id": 1, "method": "message/send", "params": {"x": 1}}', -32600),
     ],
 )
 def test_bad_calls_get_json_rpc_errors(agent: RunningAgent, body: bytes, code: int) -> None:
-    headers = {"x-tenant-id": "acme", "A2A-Version": "1.0", "content-type": "application/json"}
+    wire = "0.3" if b"message/send" in body else "1.0"
+    headers = {"x-tenant-id": "acme", "A2A-Version": wire, "content-type": "application/json"}
     answer = httpx.post(agent.url, content=body, headers=headers, timeout=60)
     assert answer.status_code == 200
     assert answer.json()["error"]["code"] == code
+
+
+def test_a_body_that_does_not_say_it_is_json_is_refused(agent: RunningAgent) -> None:
+    headers = {"x-tenant-id": "acme", "content-type": "text/plain"}
+    answer = httpx.post(agent.url, content=b"{}", headers=headers, timeout=60)
+    assert answer.json()["error"]["code"] == -32005
+
+
+async def test_a_subscription_lasts_over_a_pause_and_tells_every_listener_the_same(
+    agent: RunningAgent,
+) -> None:
+    async with connected(agent) as client:
+        (*_, paused) = await say(client, "ask me")
+        task = paused.status_update.task_id
+        assert paused.status_update.status.state == TaskState.TASK_STATE_INPUT_REQUIRED
+        request = SubscribeToTaskRequest(id=task)
+        heard: list[list[Any]] = [[], []]
+        there = [asyncio.Event(), asyncio.Event()]
+
+        async def listen(number: int) -> None:
+            async for event in client.subscribe(request):
+                heard[number].append(event)
+                if event.status_update.status.state == TaskState.TASK_STATE_INPUT_REQUIRED:
+                    there[number].set()
+
+        async with asyncio.timeout(60), asyncio.TaskGroup() as group:
+            for number in (0, 1):
+                group.create_task(listen(number))
+            for each in there:
+                await each.wait()
+            answer = new_text_message("blue", role=Role.ROLE_USER)
+            answer.task_id = task
+            await anext(client.send_message(SendMessageRequest(message=answer)))
+    assert heard[0] == heard[1]
+    assert heard[0][-1].status_update.status.state == TaskState.TASK_STATE_COMPLETED
+
+
+async def test_details_of_the_run_have_the_protocols_spelling(agent: RunningAgent) -> None:
+    async with connected(agent, streaming=False) as client:
+        (event,) = await say(client, "hello")
+    details = MessageToDict(event.task.status.message.metadata)["agentic"]
+    assert {"traceId", "sessionId", "toolCalls"} <= details.keys()
+    assert not any("_" in key for key in details)
