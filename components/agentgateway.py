@@ -5,7 +5,7 @@ from typing import Any
 
 from pulumi import ComponentResource, Input, Output, Resource, ResourceOptions
 
-from components import agentgateway_objects, agentgateway_routes
+from components import agentgateway_objects, agentgateway_routes, endpoint_picker
 from components.agentgateway_objects import KEYS_SECRET, key_entries
 from components.base import metadata
 from components.child_options import child_options
@@ -39,12 +39,13 @@ class Agentgateway(ComponentResource):
         """API keys by tenant, or the name of the Secret that another operator fills with hashes."""
         super().__init__("agentic:gateway:Agentgateway", name, None, opts)
         child = child_options(self, opts)
-        controller = self._controller(name, child, pools=uses_pools(routes))
+        controller = self._controller(name, child, pools=bool(endpoint_picker.pooled(routes)))
         given = bool(api_keys) or api_key_secret is not None
         objects = agentgateway_objects.manifests(
             config, namespace=namespace, jwks=jwks, api_keys=given
         )
         objects |= agentgateway_routes.manifests(routes, gateway=GATEWAY_NAME, namespace=namespace)
+        objects |= endpoint_picker.manifests(routes)
         if api_keys:
             objects["keys"] = _keys(api_keys, namespace)
         made = [
@@ -72,11 +73,6 @@ class Agentgateway(ComponentResource):
             values=controller_values(pools=pools),
             opts=ResourceOptions(parent=self, depends_on=[crds]),
         )
-
-
-def uses_pools(routes: RouteTable) -> bool:
-    """Whether some backend is chosen by an endpoint picker."""
-    return any(backend.picker for route in routes.models for backend in route.backends)
 
 
 def controller_values(*, pools: bool) -> dict[str, Any]:

@@ -6,15 +6,14 @@ Fields are those of agentgateway 1.4's own definitions.
 from typing import Any
 
 from components.base import metadata
+from components.endpoint_picker import INFERENCE_API, PICKER_PORT
 from inference.http_route import object_name
 from inference.provider import HostedModel, Provider
 from inference.routing import Backend, McpRoute, ModelRoute, RouteTable
 
 AGENTGATEWAY = "agentgateway.dev/v1alpha1"
-INFERENCE_API = "inference.networking.k8s.io"
 SERVER_LABEL = "agentic.dev/server"
 """Carried by the Pods of a model server; its value is the Service's name."""
-PICKER_PORT = 9002
 PROVIDER_KEY = "Authorization"
 FORMATS = {
     "/v1/chat/completions": "Completions",

@@ -70,6 +70,7 @@ def manifests(
     return {
         "bootstrap": made("v1", "Secret", BOOTSTRAP_SECRET) | {"stringData": data},
         **found,
+        "account": made("v1", "ServiceAccount") | {"automountServiceAccountToken": False},
         "deployment": made("apps/v1", "Deployment")
         | {"spec": deployment_spec(config, digest=digest)},
         **doors,
@@ -89,6 +90,7 @@ def deployment_spec(config: GatewayConfig, *, digest: Any) -> dict[str, Any]:
                 "annotations": {DIGEST_ANNOTATION: digest},
             },
             "spec": {
+                "serviceAccountName": GATEWAY_NAME,
                 "automountServiceAccountToken": False,
                 "enableServiceLinks": False,
                 "securityContext": restricted_pod(),

@@ -134,11 +134,37 @@ def _filters(hosted: HostedModel, provider: Provider, key: str | None) -> list[d
         added = {"header": header, "append_action": "OVERWRITE_IF_EXISTS_OR_ADD"}
         changes.append({"append": added})
     mutations = {"mutations": {"request_mutations": changes}}
+    signing = [_signature(provider)] if provider.kind == "bedrock" and key is None else []
     return [
         _filter("lua", "lua.v3.Lua", source),
         _filter("header_mutation", "header_mutation.v3.HeaderMutation", mutations),
+        *signing,
         _filter("router", "router.v3.Router", {"suppress_envoy_headers": True}),
     ]
+
+
+def _signature(provider: Provider) -> dict[str, Any]:
+    """SigV4 with what the Pod's environment or its identity gives: no credential is written here.
+
+    A client's headers stay out of the signature: the route and proxies on the way change some.
+    """
+    signed = [{"exact": "content-type"}, {"prefix": "x-amz-"}]
+    chain = {
+        "custom_credential_provider_chain": True,
+        "environment_credential_provider": {},
+        "container_credential_provider": {},
+    }
+    return _filter(
+        "aws_request_signing",
+        "aws_request_signing.v3.AwsRequestSigning",
+        {
+            "service_name": "bedrock",
+            "region": provider.region,
+            "host_rewrite": provider.address,
+            "match_included_headers": signed,
+            "credential_provider": chain,
+        },
+    )
 
 
 def _filter(name: str, kind: str, config: dict[str, Any]) -> dict[str, Any]:

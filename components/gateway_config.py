@@ -8,7 +8,7 @@ from components.base import ConfigModel
 from components.ratelimit_config import LimitsConfig
 from inference.default_routes import DEFAULT_MODELS
 from inference.provider import ObjectName, Provider
-from inference.routing import McpRoute, ModelRoute
+from inference.routing import AgentRoute, McpRoute, ModelRoute
 
 GATEWAY_NAME = "ai-gateway"
 Variant = Literal["kgateway", "agentgateway", "envoy"]
@@ -79,8 +79,10 @@ class GatewayConfig(ConfigModel):
     public: bool = False
     """An internet-facing load balancer; else an internal one."""
     models: tuple[ModelRoute, ...] = DEFAULT_MODELS
-    """Public models; by default the reference architecture's three routes. Agents are routed
-    without being listed."""
+    """Public models; by default the reference architecture's three routes."""
+    agents: tuple[AgentRoute, ...] = ()
+    """Agents that other programs run, and those of this stack that need more than their name:
+    the stack's own are routed without being listed."""
     providers: dict[ObjectName, Provider] = Field(default_factory=dict)
     """Hosted APIs that models name in `hosted`."""
     servers: tuple[McpRoute, ...] = ()

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from components.agentgateway_backends import FORMATS
 from components.agentgateway_objects import UNITS
+from components.endpoint_picker import clashes
 from components.gateway_config import GatewayConfig, Variant
 from components.ratelimit_config import check_limits
 from inference.http_route import name_clashes
@@ -72,7 +73,6 @@ FEATURES: tuple[Feature, ...] = (
     Feature(
         "Bedrock by the Pod's identity, without a key",
         _keyless_bedrock,
-        {"envoy": "the bootstrap signs nothing; give a Bedrock API key as `key`"},
     ),
     Feature(
         "endpoint picker (InferencePool)",
@@ -137,7 +137,7 @@ def refusals(config: GatewayConfig, routes: RouteTable) -> list[str]:
     ]
     if config.limits:
         lines += check_limits(config.limits, routes)
-    return [*lines, *name_clashes(routes), *_pools(routes)]
+    return [*lines, *name_clashes(routes), *_pools(routes), *clashes(routes)]
 
 
 def _pools(routes: RouteTable) -> list[str]:

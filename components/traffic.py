@@ -10,9 +10,10 @@ PRIVATE_RANGES = ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16")
 POD_IDENTITY_AGENT = "169.254.170.23/32"
 
 GATEWAY_PORTS = (8080, 8443)
-GATEWAY_HELPER_PORTS = (8081, 9004)
-"""The rate limit service, and kgateway's body-based router."""
+GATEWAY_HELPER_PORTS = (8081, 8082, 9004)
+"""The rate limit service by gRPC and HTTP, and kgateway's body-based router."""
 MODEL_PORTS = (8000, 8080)
+PICKER_PORT = 9002
 AGENT_PORT = 8080
 AGENT_CONTROLLER_PORT = 8083
 SESSION_STORE_PORT = 6379
@@ -22,7 +23,7 @@ TRACE_PORTS = (4318, 3000)
 """The OTLP receiver, and LangFuse's web service, which takes OTLP too."""
 PROMETHEUS_PORT = 9090
 
-Aspect = Literal["main", "scrape", "operators", "tenants", "cloud", "mesh"]
+Aspect = Literal["main", "scrape", "operators", "tenants", "cloud", "mesh", "pickers"]
 
 PLATFORM = {
     "ai-gateway": "gateway-network-policy",
@@ -52,6 +53,8 @@ class TrafficConfig(ConfigModel):
     flows to it, to Pod Identity and to S3 exist only when it is given."""
     mesh: bool = False
     """Whether Pods need the mesh's control plane."""
+    endpoint_pickers: bool = False
+    """Whether models have endpoint pickers, which read the queues of model servers beside them."""
 
 
 @dataclass(frozen=True)
@@ -68,6 +71,7 @@ class Flow:
 FLOWS: tuple[Flow, ...] = (
     Flow("clients", "ai-gateway", GATEWAY_PORTS, "applications call the gateway"),
     Flow("ai-gateway", "ai-inference", MODEL_PORTS, "model requests"),
+    Flow("ai-gateway", "ai-inference", (PICKER_PORT,), "which Pod to ask", "pickers"),
     Flow("ai-gateway", "ai-agents", (AGENT_PORT,), "agent requests"),
     Flow("ai-gateway", "internet", (443,), "hosted models, the issuer's keys"),
     Flow("ai-gateway", "observability", TRACE_PORTS, "the gateway's spans"),
@@ -83,6 +87,7 @@ FLOWS: tuple[Flow, ...] = (
     Flow("ai-agents", "ai-agents", (AGENT_CONTROLLER_PORT,), "agents report to their controller"),
     Flow("ai-agents", "internet", (443,), "tools of the outside world"),
     Flow("ai-inference", "internet", (443,), "model weights"),
+    Flow("ai-inference", "ai-inference", MODEL_PORTS, "queues of model servers", "pickers"),
     Flow("ai-inference", "observability", (PROMETHEUS_PORT,), "metrics"),
     Flow("ai-data", "ai-data", (), "members of a store talk to each other"),
     Flow("observability", "observability", (), "its parts talk to each other"),
@@ -108,6 +113,8 @@ FLOWS: tuple[Flow, ...] = (
     Flow("ai-data", "cloud", (443,), "API server and endpoints", "cloud"),
     Flow("ai-data", "internet", (443,), "object storage", "cloud"),
     Flow("ai-data", "identity", (80,), "AWS credentials", "cloud"),
+    Flow("ai-gateway", "identity", (80,), "AWS credentials", "cloud"),
+    Flow("ai-inference", "cloud", (443,), "the picker's API server", "pickers"),
     Flow("ai-inference", "identity", (80,), "AWS credentials", "cloud"),
     Flow("observability", "cloud", (443, 9100, 10250), "API server, nodes, endpoints", "cloud"),
     Flow("observability", "identity", (80,), "AWS credentials", "cloud"),
@@ -129,8 +136,10 @@ def flows(config: TrafficConfig) -> tuple[Flow, ...]:
     left_out = {
         *(("cloud",) if config.cloud_cidr is None else ()),
         *(() if config.mesh else ("mesh",)),
+        *(() if config.endpoint_pickers else ("pickers",)),
     }
-    return tuple(flow for flow in FLOWS if flow.aspect not in left_out)
+    nowhere = "cloud" if config.cloud_cidr is None else None
+    return tuple(flow for flow in FLOWS if flow.aspect not in left_out and flow.target != nowhere)
 
 
 def peers(name: str, config: TrafficConfig) -> list[dict[str, Any]]:

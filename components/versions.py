@@ -122,6 +122,8 @@ CRD_BUNDLES: Final[dict[CrdBundle, ManifestBundle]] = {
 IMAGES: Final[dict[str, str]] = {
     # renovate: datasource=docker depName=registry.k8s.io/gateway-api-inference-extension/bbr
     "body-based-router": "registry.k8s.io/gateway-api-inference-extension/bbr:v1.5.0",
+    # renovate: datasource=docker depName=registry.k8s.io/gateway-api-inference-extension/epp
+    "endpoint-picker": "registry.k8s.io/gateway-api-inference-extension/epp:v1.5.0",
     # renovate: datasource=docker depName=docker.io/envoyproxy/envoy
     "envoy": "docker.io/envoyproxy/envoy:v1.40.0",
     # renovate: datasource=docker depName=ghcr.io/ggml-org/llama.cpp

@@ -39,8 +39,8 @@ class Backend(DataModel):
     headers: dict[HeaderName, HeaderValue] = Field(default_factory=dict)
     """Only for the strategy `header`: the request headers that choose this backend."""
     picker: ObjectName | None = None
-    """Service of an endpoint picker beside the backend: the Pods of the Service then form an
-    InferencePool, and the picker chooses among them by queue length and cached prefixes."""
+    """Name of the endpoint picker that is then made beside the backend: the Pods of the Service
+    form an InferencePool, and it chooses among them by queue length and cached prefixes."""
 
     @property
     def host(self) -> str:

@@ -44,7 +44,10 @@ def _routes(config: "PlatformConfig", _region: str | None) -> Iterator[str]:
     gateway = config.gateway
     try:
         routes = RouteTable(
-            models=gateway.models, servers=gateway.servers, providers=gateway.providers
+            models=gateway.models,
+            agents=gateway.agents,
+            servers=gateway.servers,
+            providers=gateway.providers,
         )
     except ValidationError as error:
         for detail in error.errors(include_url=False):
@@ -58,6 +61,23 @@ def _routes(config: "PlatformConfig", _region: str | None) -> Iterator[str]:
         yield (
             "definitions: got no 'inference-extension', whose InferencePool a picker needs; add it"
         )
+    if pickers and config.network_policies and not config.network_policies.endpoint_pickers:
+        yield (
+            "networkPolicies.endpointPickers: got false, but a model has a picker, which reads the "
+            "queues of model servers; set it to true"
+        )
+
+
+def _bedrock(config: "PlatformConfig", _region: str | None) -> Iterator[str]:
+    """Without a key the gateway signs with an identity, and only EKS gives one to its Pods."""
+    if config.cluster.eks is not None:
+        return
+    for name, provider in config.gateway.providers.items():
+        if provider.kind == "bedrock" and provider.key is None:
+            yield (
+                f"gateway.providers.{name}.key: missing; only on a cluster of EKS has the gateway "
+                "an identity to sign with; name the source of a Bedrock API key"
+            )
 
 
 def _backends(config: "PlatformConfig", _region: str | None) -> Iterator[str]:
@@ -75,4 +95,4 @@ def _backends(config: "PlatformConfig", _region: str | None) -> Iterator[str]:
             )
 
 
-GATEWAY_RULES = (_keys, _routes, _backends)
+GATEWAY_RULES = (_keys, _routes, _bedrock, _backends)

@@ -33,6 +33,7 @@ from inference.routing import AgentRoute, McpRoute, RouteTable
 from infra.config import PlatformConfig, given
 from infra.documents import Documents
 from infra.foundation import Foundation
+from infra.gateway_identity import with_bedrock
 from infra.ground import Namespaces
 
 
@@ -50,7 +51,7 @@ def gateway(
     inline = variant == "envoy" or (variant == "agentgateway" and files)
     own_keys = config.gateway.jwt is not None and config.gateway.jwt.jwks_url is None
     keys = KEYS_SECRET if variant == "agentgateway" else GATEWAY_KEYS
-    inside = namespaces["ai-gateway"]
+    inside = with_bedrock(config.gateway, namespaces["ai-gateway"], foundation)
     if config.gateway.limits:
         inside = after(
             inside, [_limits(config.gateway.limits, inside, secrets, sessions, foundation)]
@@ -82,13 +83,19 @@ def _routes(config: PlatformConfig, documents: Documents) -> RouteTable:
     try:
         return RouteTable(
             models=config.gateway.models,
-            agents=tuple(AgentRoute(name=name) for name in documents.agents),
+            agents=_agents(config, documents),
             servers=(*config.gateway.servers, *_own_servers(config)),
             providers=config.gateway.providers,
         )
     except ValidationError as error:
         said = [str(each["ctx"]["error"]) for each in error.errors() if "ctx" in each]
         raise pulumi.RunError("\n".join(f"gateway: {line}" for line in said)) from None
+
+
+def _agents(config: PlatformConfig, documents: Documents) -> tuple[AgentRoute, ...]:
+    """The stack's own agents by their names, changed and joined by those that it lists."""
+    routes = {name: AgentRoute(name=name) for name in documents.agents}
+    return tuple((routes | {each.name: each for each in config.gateway.agents}).values())
 
 
 def _own_servers(config: PlatformConfig) -> list[McpRoute]:

@@ -96,7 +96,7 @@ def platform(
         stacks = {name: everything.enter_context(ExitStack()) for name in services}
         backends = {name: stacks[name].enter_context(marker_backend(name)) for name in services}
         table: RouteTable = routes({name: each.port for name, each in backends.items()})
-        keys = {name: f"sk-{name}" for name in table.providers}
+        keys = {name: f"sk-{name}" for name, each in table.providers.items() if each.key}
         given = jwks() if config.jwt and config.jwt.jwks_url is None else None
         document = bootstrap(
             config, table, api_keys=KEYS, jwks=given, provider_keys=keys, traces_url=traces_url

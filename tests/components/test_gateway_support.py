@@ -32,7 +32,6 @@ ASKS: dict[str, tuple[dict[str, Any], dict[str, Any], set[str]]] = {
         {"models": [A | {"hosted": [HOSTED]}], "providers": {"aws": KEYED}},
         {"kgateway"},
     ),
-    "Bedrock by the Pod's identity, without a key": ({"providers": {"aws": AWS}}, {}, {"envoy"}),
     "endpoint picker (InferencePool)": (
         {},
         {"models": [{"name": "a", "backends": [{"service": "a", "picker": "p"}]}]},
@@ -108,6 +107,13 @@ def test_names_that_become_one_object_are_refused() -> None:
     routes = {"models": [A | {"name": "Org/Model-1.5"}, B | {"name": "org-model-1-5"}]}
     (line,) = _refused("envoy", {}, routes)
     assert "'Org/Model-1.5' and 'org-model-1-5' both become 'org-model-1-5'" in line
+
+
+def test_a_picker_of_two_pools_is_refused() -> None:
+    backends = [{"service": name, "picker": "p"} for name in ("a", "b")]
+    routes = {"models": [{"name": "m", "strategy": "latency", "backends": backends}]}
+    (line,) = _refused("agentgateway", {}, routes)
+    assert "'a' and 'b' both name the picker 'p'" in line
 
 
 @pytest.mark.parametrize(

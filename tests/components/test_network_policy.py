@@ -42,8 +42,9 @@ def place(name: str) -> Place:
 
 @pytest.mark.parametrize("flow", FLOWS, ids=lambda flow: f"{flow.source}-{flow.target}")
 def test_each_flow_of_the_table_is_open_on_both_sides(flow: Any) -> None:
+    everything = policies(CLOUD.model_copy(update={"endpoint_pickers": True}))
     for port in flow.ports or (1, 65535):
-        assert permits(policies(), place(flow.source), place(flow.target), port), (flow, port)
+        assert permits(everything, place(flow.source), place(flow.target), port), (flow, port)
 
 
 @pytest.mark.parametrize("name", PLATFORM)
@@ -106,7 +107,7 @@ def test_the_models_policy_is_the_architectures() -> None:
 
 def test_without_a_cloud_and_a_mesh_their_flows_are_not_made() -> None:
     bare = TrafficConfig()
-    assert {flow.aspect for flow in flows(bare)}.isdisjoint({"cloud", "mesh"})
+    assert {flow.aspect for flow in flows(bare)}.isdisjoint({"cloud", "mesh", "pickers"})
     assert not permits(policies(bare), Place("ai-agents"), OUTSIDE["cloud"], 443)
 
 

@@ -1,5 +1,6 @@
 """Mistakes about the gateway in a stack file: one line each, before anything is made."""
 
+import json
 from typing import Any
 
 import pulumi
@@ -57,6 +58,10 @@ def _model(**fields: Any) -> dict[str, Any]:
         ),
         ({"keys": {}, "jwt": None}, "nobody could call the gateway"),
         (
+            {"providers": {"aws": {"kind": "bedrock", "region": "us-west-2"}}},
+            "gateway.providers.aws.key: missing; only on a cluster of EKS",
+        ),
+        (
             {"models": [_model(backends=[OWN[0] | {"picker": "p"}])]},
             "nobody serves InferencePools without a controller; leave picker out",
         ),
@@ -86,15 +91,49 @@ def test_the_variant_envoy_must_know_the_keys() -> None:
         parse(data, PlatformConfig, region="us-west-2")
 
 
+def test_a_picker_needs_its_network_policies() -> None:
+    data = platform_data("prod")
+    data["gateway"]["variant"] = "agentgateway"
+    backends = [{"service": "vllm-gpt4-primary", "picker": "p"}]
+    data["gateway"]["models"].append({"name": "m", "backends": backends})
+    data["networkPolicies"] = {"endpointPickers": False}
+    with pytest.raises(pulumi.RunError, match=r"networkPolicies\.endpointPickers: got false"):
+        parse(data, PlatformConfig, region="us-west-2")
+
+
 @pytest.mark.parametrize("variant", ["kgateway", "agentgateway"])
-def test_a_stack_with_limits_and_another_gateway_is_built(variant: str) -> None:
+def test_a_stack_that_asks_much_of_its_gateway_is_built(variant: str) -> None:
     data = platform_data("prod")
     rule = {"per": "month", "tenant": "demo"}
-    counted = {"tokens": 1000} if variant == "agentgateway" else {"requests": 1000}
-    data["gateway"] |= {"variant": variant, "limits": {"rules": [rule | counted]}}
+    llm = variant == "agentgateway"
+    counted = {"tokens": 1000} if llm else {"requests": 1000}
+    agents = [{"name": "customer-support-agent", "grpcPort": 9000, "tenants": ["demo"]}]
+    more: dict[str, Any] = {"limits": {"rules": [rule | counted]}, "agents": agents}
+    if llm:
+        more["providers"] = {"aws": {"kind": "bedrock", "region": "us-west-2"}}
+        backends = [{"service": "vllm-gpt4-primary", "picker": "gpt4-picker"}]
+        hosted = [{"provider": "aws", "model": "openai.gpt-oss-120b-1:0"}]
+        model = {"name": "m", "strategy": "latency", "backends": backends, "hosted": hosted}
+        more["models"] = [*data["gateway"]["models"], model]
+        data["networkPolicies"]["endpointPickers"] = True
+        data["definitions"].append("inference-extension")
+    data["gateway"] |= {"variant": variant} | more
     config = parse(data, PlatformConfig, region="us-west-2")
     made = record(lambda: stack.build(config, "us-west-2"), answers=CALLER, outputs=cloud_outputs)
-    names = {each.name for each in made.resources}
-    assert {"limits-deployment", "gateway-gateway", "gateway-route", "gateway-limits"} <= names
-    hashed = "gateway-key-hashes" if variant == "agentgateway" else "gateway-api-keys"
-    assert any(hashed in name for name in names), sorted(names)
+    inputs = {each.name: each.inputs for each in made.resources}
+    assert {"limits-deployment", "gateway-gateway", "gateway-route", "gateway-limits"} <= {*inputs}
+    hashed = "gateway-key-hashes" if llm else "gateway-api-keys"
+    assert any(hashed in name for name in inputs), sorted(inputs)
+    (rule,) = inputs["gateway-grpc"]["spec"]["rules"]
+    assert rule["backendRefs"][0]["name"] == "customer-support-agent"
+    assert rule["backendRefs"][0]["port"] == 9000
+    if llm:
+        assert "gateway-picker-ai-inference-vllm-gpt4-primary-deployment" in inputs
+        (document,) = [
+            each.inputs["policy"]
+            for each in made.resources
+            if each.name == "gateway-bedrock" and "policy" in each.inputs
+        ]
+        (policy,) = json.loads(document)["Statement"]
+        model_arn = "arn:aws:bedrock:us-west-2::foundation-model/openai.gpt-oss-120b-1:0"
+        assert policy["Resource"] == [model_arn]
