@@ -1,65 +1,53 @@
 """Spans of a request, sent from a background thread that a request never waits for."""
 
 import json
-import re
+import secrets
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from opentelemetry import context as otel_context
 from opentelemetry import trace
 from opentelemetry.propagators.textmap import Getter
-from opentelemetry.sdk.resources import Resource
-from opentelemetry.sdk.trace import TracerProvider
-from opentelemetry.sdk.trace.export import SpanExporter
-from opentelemetry.trace import Span, SpanKind, Status, StatusCode
+from opentelemetry.trace import Span, SpanKind, TraceFlags
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 from opentelemetry.util.types import AttributeValue
 from prometheus_client import Counter
 
-from agent_runtime.secret_file import SecretFile
 from agent_runtime.settings import Settings
 from agent_runtime.telemetry import names
 from agent_runtime.telemetry.redaction import private, redacted
-from agent_runtime.telemetry.span_queue import SpanQueue
 
-EXPORT_TIMEOUT_SECONDS = 5
+if TYPE_CHECKING:
+    from agent_runtime.telemetry.recorder import Recorder
+
 _MAX_CONTENT = 8000
 _MAX_SHARED = 200
 """LangFuse drops what is longer, or not ASCII, where it spreads an attribute over a trace."""
-_LANGFUSE_PATH = "/api/public/otel"
-_LANGFUSE_HEADERS = {"x-langfuse-ingestion-version": "4"}
 
 _shared: ContextVar[Mapping[str, AttributeValue]] = ContextVar(
     "shared_attributes",
     default={},  # noqa: B039 # it is only replaced, never changed
 )
 _propagator = TraceContextTextMapPropagator()
-_HEADER = re.compile(r"([A-Za-z0-9-]+)\s*[:=]\s*(.+)")
 
 
 class Tracing:
-    """Makes spans for one agent; without an endpoint they are made (for their ids) and dropped."""
+    """Makes spans for one agent; without an endpoint only their ids, for logs and other services.
+
+    The SDK is loaded where there is an endpoint.
+    """
 
     def __init__(self, settings: Settings, agent: str, namespace: str, dropped: Counter) -> None:
-        resource = Resource.create(
-            {
-                "service.name": agent,
-                "service.namespace": namespace,
-                "service.instance.id": settings.bind_host,
-            }
-        )
-        self._provider = TracerProvider(resource=resource, shutdown_on_exit=False)
-        self._tracer = self._provider.get_tracer("agent_runtime")
         self._content = settings.trace_content
         self._content_of = dict(settings.trace_content_tenants)
-        self._queue: SpanQueue | None = None
+        self._recorder: Recorder | None = None
         if settings.otlp_endpoint:
-            self._queue = SpanQueue(_exporter(settings), dropped)
-            self._provider.add_span_processor(self._queue)
+            from agent_runtime.telemetry import recorder
 
-    @contextmanager
+            self._recorder = recorder.Recorder(settings, agent, namespace, dropped)
+
     def span(
         self,
         name: str,
@@ -67,18 +55,12 @@ class Tracing:
         attributes: Mapping[str, AttributeValue],
         *,
         kind: SpanKind = SpanKind.INTERNAL,
-    ) -> Iterator[Span]:
+    ) -> AbstractContextManager[Span]:
         """A child of the current span that also carries the request's shared attributes."""
+        if self._recorder is None:
+            return _Unrecorded()
         every = {names.OPERATION: operation, **_shared.get(), **attributes}
-        with self._tracer.start_as_current_span(
-            name, kind=kind, attributes=every, record_exception=False, set_status_on_exception=False
-        ) as span:
-            try:
-                yield span
-            except Exception as error:
-                span.set_attribute("error.type", type(error).__name__)
-                span.set_status(Status(StatusCode.ERROR, redacted(str(error))[:500]))
-                raise
+        return self._recorder.span(name, every, kind)
 
     @contextmanager
     def request(
@@ -86,7 +68,7 @@ class Tracing:
     ) -> Iterator[None]:
         """Continue the caller's trace; `shared` is set on every span made inside."""
         token = otel_context.attach(_propagator.extract(headers, getter=_HEADERS))
-        marker = _shared.set(_spread(shared))
+        marker = _shared.set(_spread(shared) if self._recorder else {})
         try:
             yield
         finally:
@@ -98,9 +80,11 @@ class Tracing:
 
         Credentials are replaced in all of them.
         """
+        if not span.is_recording():
+            return
         tenant = str(_shared.get().get(names.TENANT, ""))
         mode = self._content_of.get(tenant, self._content)
-        if mode == "off" or not span.is_recording():
+        if mode == "off":
             return
         clean = private if mode == "redacted" else redacted
         for name, value in ((names.OBSERVATION_INPUT, given), (names.OBSERVATION_OUTPUT, result)):
@@ -109,12 +93,37 @@ class Tracing:
 
     def flush(self) -> None:
         """Wait until the spans that ended are delivered; for programs that are about to end."""
-        if self._queue:
-            self._queue.force_flush()
+        if self._recorder:
+            self._recorder.flush()
 
     def shutdown(self) -> None:
         """Deliver what is queued, for some seconds at most."""
-        self._provider.shutdown()
+        if self._recorder:
+            self._recorder.shutdown()
+
+
+class _Unrecorded:
+    """A span of which there is nothing but its id."""
+
+    __slots__ = ("_token",)
+
+    def __enter__(self) -> Span:
+        above = trace.get_current_span().get_span_context()
+        known = above.is_valid
+        span = trace.NonRecordingSpan(
+            trace.SpanContext(
+                above.trace_id if known else secrets.randbits(128),
+                secrets.randbits(64),
+                is_remote=False,
+                trace_flags=above.trace_flags if known else TraceFlags(TraceFlags.SAMPLED),
+                trace_state=above.trace_state,
+            )
+        )
+        self._token = otel_context.attach(trace.set_span_in_context(span))
+        return span
+
+    def __exit__(self, *_: object) -> None:
+        otel_context.detach(self._token)
 
 
 def _spread(shared: Mapping[str, AttributeValue]) -> dict[str, AttributeValue]:
@@ -171,24 +180,3 @@ def trace_id() -> str:
     """The current trace's id as 32 hex digits; empty outside of a span."""
     context = trace.get_current_span().get_span_context()
     return format(context.trace_id, "032x") if context.is_valid else ""
-
-
-def _exporter(settings: Settings) -> SpanExporter:
-    from opentelemetry.exporter.otlp.proto.http import Compression
-    from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
-
-    extra = _LANGFUSE_HEADERS if _LANGFUSE_PATH in (settings.otlp_endpoint or "") else {}
-    return OTLPSpanExporter(
-        endpoint=settings.otlp_endpoint,
-        headers={**extra, **_headers(settings.otlp_headers_file)},
-        timeout=EXPORT_TIMEOUT_SECONDS,
-        compression=Compression.Gzip,
-    )
-
-
-def _headers(path: Path | None) -> dict[str, str]:
-    """Lines `name: value`, or `name=value` as OpenTelemetry's own variable has them."""
-    if path is None:
-        return {}
-    found = (_HEADER.fullmatch(line.strip()) for line in SecretFile(path).read().splitlines())
-    return {each[1].lower(): each[2] for each in found if each}
