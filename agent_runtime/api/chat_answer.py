@@ -1,8 +1,9 @@
 """A run in the shapes of OpenAI's chat completions."""
 
-import json
 import time
 from typing import Any
+
+import orjson
 
 from agent_runtime.agent.result import RunResult
 from agent_runtime.api.spoken import Spoken
@@ -21,9 +22,9 @@ class ChatAnswer:
         self._id = f"chatcmpl-{run_id}"
         self._created = int(time.time())
         self._spoken = Spoken()
-        empty = json.dumps(self._chunk({"content": "\0"}), ensure_ascii=False)
+        empty = orjson.dumps(self._chunk({"content": "\0"})).decode()
         # every word of every stream is framed, so the frame around it is written once
-        self._before, self._after = empty.split(json.dumps("\0"))
+        self._before, self._after = empty.split(orjson.dumps("\0").decode())
 
     def whole(self, result: RunResult) -> dict[str, Any]:
         """The body of an answer that is not streamed."""
@@ -67,7 +68,7 @@ class ChatAnswer:
     def _text(self, text: str) -> str:
         if not text:
             return ""
-        return f"data: {self._before}{json.dumps(text, ensure_ascii=False)}{self._after}\n\n"
+        return f"data: {self._before}{orjson.dumps(text).decode()}{self._after}\n\n"
 
     def _chunk(
         self, delta: dict[str, Any], *, finish_reason: str | None = None, **more: Any

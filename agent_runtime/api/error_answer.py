@@ -77,19 +77,8 @@ def mistake(error: ValidationError | RequestValidationError, *, skip: int = 0) -
 def add_error_handlers(app: FastAPI) -> None:
     """Every error that leaves `app` is told in its caller's protocol; none is told as a trace."""
 
-    async def told(request: Request, error: Exception) -> JSONResponse:
-        if isinstance(error, RequestError):
-            return answered(request, error)
-        if isinstance(error, MemoryUnavailableError):
-            down = unavailable(str(error), code="memory_unavailable")
-            return answered(request, down)
-        if isinstance(error, RequestValidationError):
-            return answered(request, mistake(error, skip=1))
-        if isinstance(error, HTTPException):
-            found = answered(request, _http(request, error))
-            found.headers.update(error.headers or {})
-            return found
-        return answered(request, unexpected())
+    async def handler(request: Request, error: Exception) -> JSONResponse:
+        return told(request, error)
 
     for kind in (
         RequestError,
@@ -98,7 +87,23 @@ def add_error_handlers(app: FastAPI) -> None:
         HTTPException,
         Exception,
     ):
-        app.add_exception_handler(kind, told)
+        app.add_exception_handler(kind, handler)
+
+
+def told(request: Request, error: Exception) -> JSONResponse:
+    """The answer that an error is, in its caller's protocol."""
+    if isinstance(error, RequestError):
+        return answered(request, error)
+    if isinstance(error, MemoryUnavailableError):
+        down = unavailable(str(error), code="memory_unavailable")
+        return answered(request, down)
+    if isinstance(error, RequestValidationError):
+        return answered(request, mistake(error, skip=1))
+    if isinstance(error, HTTPException):
+        found = answered(request, _http(request, error))
+        found.headers.update(error.headers or {})
+        return found
+    return answered(request, unexpected())
 
 
 def _http(request: Request, error: HTTPException) -> RequestError:

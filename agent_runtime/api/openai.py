@@ -1,7 +1,7 @@
 """The OpenAI-compatible surface: chat completions and the one model, which is the agent."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response
@@ -24,6 +24,7 @@ from agent_runtime.api.surface import (
 from agent_runtime.errors import RequestError
 from agent_runtime.runs.port import RunEvent, RunRecord, RunRequest
 
+CHAT_PATH = "/v1/chat/completions"
 FIRST_EVENT_SECONDS = 5.0
 """How long an answer's status may wait for the first words; an error by then has its own status."""
 
@@ -37,13 +38,19 @@ def router(surface: Surface) -> APIRouter:
         await surface.caller(request)
         return Models.of(surface.name)
 
-    @routes.post(
+    routes.post(
         "/chat/completions",
         summary="Ask the agent",
         openapi_extra=documented_body(ChatRequest),
         responses=streamed(ChatCompletion),
         response_model=None,
-    )
+    )(chat_handler(surface))
+    return routes
+
+
+def chat_handler(surface: Surface) -> Callable[[Request], Awaitable[Response]]:
+    """What answers a chat completion request. Raises RequestError."""
+
     async def chat(request: Request) -> Response:
         identity = await surface.caller(request)
         asked = read_chat(await json_object(request), surface.name)
@@ -69,7 +76,7 @@ def router(surface: Surface) -> APIRouter:
         body = ChatAnswer(surface.name, run.id).whole(result)
         return JSONResponse(body, headers=_headers(run))
 
-    return routes
+    return chat
 
 
 def _headers(run: RunRecord) -> dict[str, str]:
