@@ -32,7 +32,22 @@ def scripted_stack_file(folder: Path) -> Path:
     return target
 
 
-@pytest.fixture(scope="session")
+def small_stack_file(folder: Path) -> Path:
+    """Only what every stack has: gateway and stores, without models, agents and their services."""
+    file = scripted_stack_file(folder)
+    document = yaml.safe_load(file.read_text())
+    document["config"]["agentic-platform:platform"] |= {
+        "agents": [],
+        "modelServers": {},
+        "samples": None,
+        "metrics": {"variant": "none"},
+    }
+    document["config"]["agentic-platform:platform"]["gateway"]["models"] = []
+    file.write_text(yaml.safe_dump(document, sort_keys=False))
+    return file
+
+
+@pytest.fixture(scope="package")
 def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
     """A running platform with scripted models; stopped afterwards even when a test failed."""
     folder = tmp_path_factory.mktemp("platform")
@@ -43,6 +58,18 @@ def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
     finally:
         running.run("down", "--delete-state")
         left = running.processes()
+        assert not left, f"still running after down: {left}"
+
+
+@pytest.fixture
+def small_platform(tmp_path: Path) -> Iterator[Platform]:
+    """A second platform, of few parts, that a test starts and ends itself."""
+    mine = Platform(tmp_path / "state", small_stack_file(tmp_path))
+    try:
+        yield mine
+    finally:
+        mine.run("down", "--delete-state")
+        left = mine.processes()
         assert not left, f"still running after down: {left}"
 
 

@@ -6,6 +6,8 @@ import signal
 import socket
 import subprocess
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import psutil
@@ -67,17 +69,40 @@ def test_a_misspelt_key_in_an_agent_is_one_line(platform: Platform, tmp_path: Pa
     assert any("systemPromt" in line and "systemPrompt" in line for line in lines(done))
 
 
-def test_a_taken_gateway_port_is_one_line_and_healed_when_it_is_free(
-    fresh_platform: Platform, tmp_path: Path
-) -> None:
-    document = yaml.safe_load(fresh_platform.stack_file.read_text())
+@contextmanager
+def taken_gateway_port(platform: Platform, file: Path) -> Iterator[int]:
+    """A stack file whose gateway port is held on every address of the machine, meanwhile."""
+    document = yaml.safe_load(platform.stack_file.read_text())
     with socket.socket() as holder:
-        # every address of the machine: whichever slot the platform gets, its port is taken
         holder.bind(("0.0.0.0", 0))
         holder.listen()
-        port = holder.getsockname()[1]
+        port: int = holder.getsockname()[1]
         document["config"]["agentic-platform:platform"]["gateway"]["port"] = port
-        fresh_platform.stack_file.write_text(yaml.safe_dump(document))
+        file.write_text(yaml.safe_dump(document))
+        yield port
+
+
+def test_a_taken_gateway_port_is_one_line_before_anything_is_changed(
+    platform: Platform, tmp_path: Path
+) -> None:
+    state = {file: file.read_bytes() for file in (platform.state / "pulumi/state").rglob("*.json")}
+    file = tmp_path / "Pulumi.local.yaml"
+    with taken_gateway_port(platform, file) as port:
+        done = platform.run("up", "--no-question", "--config-file", str(file))
+    assert done.returncode == 2, done.stderr
+    (line,) = lines(done)
+    assert f":{port} is taken by" in line
+    assert str(os.getpid()) in line
+    assert state
+    assert {file: file.read_bytes() for file in state} == state
+    assert platform.json("status")["ready"]
+
+
+@pytest.mark.slow
+def test_a_first_up_that_met_a_taken_port_is_healed_when_it_is_free(
+    fresh_platform: Platform,
+) -> None:
+    with taken_gateway_port(fresh_platform, fresh_platform.stack_file) as port:
         done = fresh_platform.run(
             "up", "--no-question", "--config-file", str(fresh_platform.stack_file)
         )

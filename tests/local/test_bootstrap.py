@@ -74,6 +74,7 @@ def test_no_python_is_one_line_with_the_way_out(
     assert not (checkout / ".venv").exists()
 
 
+@pytest.mark.slow
 def test_no_registry_is_one_line_and_leaves_nothing(
     checkout: Path, bare_path: Path, tmp_path: Path
 ) -> None:

@@ -59,13 +59,13 @@ def test_a_failing_body_leaves_no_process_and_no_port(tmp_path: Path, slot: Slot
     pids: list[int] = []
 
     def fail_inside() -> None:
-        with plane(tmp_path, slot).running() as running:
+        with plane(tmp_path, slot, SMALLEST).running() as running:
             pids.extend(process.pid for process in running.processes.values())
             raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
         fail_inside()
-    assert len(pids) == len(COMPONENTS)
+    assert len(pids) == len(SMALLEST)
     await_ended(pids, seconds=0.0)
     assert all(is_free(slot.node_ip, port) for port in CONTROL_PLANE_PORTS.values())
 
@@ -119,27 +119,35 @@ def test_a_program_that_does_not_come_up_is_one_line_with_its_last_words(
     assert len(refused.value.lines) == 1
 
 
-def test_objects_and_logins_outlive_a_restart(tmp_path: Path, slot: Slot) -> None:
+def test_logins_outlive_a_restart(tmp_path: Path, slot: Slot) -> None:
+    files = ("kubeconfig", "pki/tokens.csv", "pki/ca.crt")
+    plane(tmp_path, slot).specs()
+    before = [(tmp_path / name).read_text() for name in files]
+    plane(tmp_path, slot).specs()
+    assert [(tmp_path / name).read_text() for name in files] == before
+
+
+def test_objects_outlive_a_killed_api_server_and_a_half_written_authority(
+    tmp_path: Path, slot: Slot
+) -> None:
     namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "kept"}}
     with plane(tmp_path, slot, SMALLEST).running() as running:
-        login = running.kubeconfig.read_text()
         with KubeClient.from_kubeconfig(running.kubeconfig) as client:
             made = client.create(namespace)
-    with plane(tmp_path, slot, SMALLEST).running() as running:
-        assert running.kubeconfig.read_text() == login
-        with KubeClient.from_kubeconfig(running.kubeconfig) as client:
-            assert (
-                client.get("v1", "Namespace", "kept")["metadata"]["uid"] == made["metadata"]["uid"]
-            )
-
-
-def test_a_half_written_authority_is_made_anew(tmp_path: Path, slot: Slot) -> None:
-    plane(tmp_path, slot).specs()
-    os.truncate(tmp_path / "pki" / "ca.crt", 100)
-    tokens = (tmp_path / "pki" / "tokens.csv").read_text()
+        server = running.processes["kube-apiserver"]
+        os.kill(server.pid, signal.SIGKILL)
+        server.wait()
+    await_ended([process.pid for process in running.processes.values()], seconds=0.0)
+    authority, tokens = tmp_path / "pki" / "ca.crt", tmp_path / "pki" / "tokens.csv"
+    known = tokens.read_text()
+    os.truncate(authority, 100)
     with plane(tmp_path, slot, SMALLEST).running() as running:
         assert ready(running.kubeconfig)
-    assert (tmp_path / "pki" / "tokens.csv").read_text() == tokens
+        with KubeClient.from_kubeconfig(running.kubeconfig) as client:
+            kept = client.get("v1", "Namespace", "kept")
+    assert kept["metadata"]["uid"] == made["metadata"]["uid"]
+    assert authority.stat().st_size > 100
+    assert tokens.read_text() == known
 
 
 def test_every_secret_file_is_its_owners_alone(tmp_path: Path, slot: Slot) -> None:
@@ -200,13 +208,3 @@ def test_a_service_gets_a_loopback_address_of_the_slot(api_server: ApiServer) ->
     assert made["spec"]["clusterIP"].startswith("127.")
     # no controller may try to write a slice, which would be refused again and again
     assert api_server.client.list("discovery.k8s.io/v1", "EndpointSlice", "addresses") == []
-
-
-def test_stopping_works_when_the_api_server_was_killed(tmp_path: Path, slot: Slot) -> None:
-    with plane(tmp_path, slot, SMALLEST).running() as running:
-        server = running.processes["kube-apiserver"]
-        os.kill(server.pid, signal.SIGKILL)
-        server.wait()
-    await_ended([process.pid for process in running.processes.values()], seconds=0.0)
-    with plane(tmp_path, slot, SMALLEST).running() as again:
-        assert ready(again.kubeconfig)

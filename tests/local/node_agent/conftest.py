@@ -14,7 +14,7 @@ from tests.local.node_agent.cluster import Cluster, NodeAgent
 COMPONENTS = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def node_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     """A real API server, controllers, scheduler and node agent."""
     state = State(tmp_path_factory.mktemp("node"))
