@@ -22,14 +22,27 @@ PASSWORD_KEY = "password"  # noqa: S105 -- the name of a Secret's key
 SELECTOR = {"app.kubernetes.io/name": SERVICE}
 LOCAL_IMAGES = "process.local/"
 
+STORE_CA_SECRET = "ratelimit-store-ca"  # noqa: S105 -- the name of a Secret
+CA_FILE = "ca.crt"
+
 _FOLDER = "/data"
+_CA_FOLDER = "/etc/store-ca"
 _PORTS = {"grpc": 8081, "http": COUNTS_PORT, "metrics": 9102}
 
 
 def manifests(
-    limits: LimitsConfig, *, namespace: Any, store: Any, tls: bool, password_secret: Any
+    limits: LimitsConfig,
+    *,
+    namespace: Any,
+    store: Any,
+    tls: bool,
+    password_secret: Any,
+    store_issuer: str | None = None,
 ) -> dict[str, dict[str, Any]]:
-    """Every object by what it is; `store` is `host:port` of a Valkey that never evicts."""
+    """Every object by what it is; `store` is `host:port` of a Valkey that never evicts.
+
+    `store_issuer` is the ClusterIssuer that signed the store's certificate; None: a public CA.
+    """
 
     def made(version: str, kind: str, name: str = SERVICE) -> dict[str, Any]:
         meta = metadata(name, component="gateway", namespace=namespace)
@@ -38,14 +51,33 @@ def manifests(
     rules = yaml.safe_dump(service_configuration(limits), sort_keys=False)
     digest = hashlib.sha256(rules.encode()).hexdigest()[:16]
     deployment = deployment_spec(
-        limits, digest=digest, store=store, tls=tls, password_secret=password_secret
+        limits,
+        digest=digest,
+        store=store,
+        tls=tls,
+        password_secret=password_secret,
+        own_ca=store_issuer is not None,
     )
     budget = {"maxUnavailable": 1, "selector": {"matchLabels": SELECTOR}}
-    return {
+    found = {
         "rules": made("v1", "ConfigMap", CONFIGURATION) | {"data": {"rules.yaml": rules}},
         "deployment": made("apps/v1", "Deployment") | {"spec": deployment},
         "service": made("v1", "Service") | {"spec": service_spec(limits)},
         "budget": made("policy/v1", "PodDisruptionBudget") | {"spec": budget},
+    }
+    if store_issuer is not None:
+        certificate = made("cert-manager.io/v1", "Certificate", STORE_CA_SECRET)
+        found["store-ca"] = certificate | {"spec": store_certificate_spec(store_issuer)}
+    return found
+
+
+def store_certificate_spec(issuer: str) -> dict[str, Any]:
+    """A certificate of the store's issuer: its Secret brings `ca.crt` into this namespace."""
+    return {
+        "secretName": STORE_CA_SECRET,
+        "issuerRef": {"group": "cert-manager.io", "kind": "ClusterIssuer", "name": issuer},
+        "dnsNames": [f"{SERVICE}.ai-gateway"],
+        "privateKey": {"algorithm": "ECDSA", "size": 256, "rotationPolicy": "Always"},
     }
 
 
@@ -67,12 +99,18 @@ def service_spec(limits: LimitsConfig) -> dict[str, Any]:
 
 
 def deployment_spec(
-    limits: LimitsConfig, *, digest: str, store: Any, tls: bool, password_secret: Any
+    limits: LimitsConfig,
+    *,
+    digest: str,
+    store: Any,
+    tls: bool,
+    password_secret: Any,
+    own_ca: bool = False,
 ) -> dict[str, Any]:
     """Pods that all count in one store, so any of them may be lost."""
     environment = [
         {"name": "POD_IP", "valueFrom": {"fieldRef": {"fieldPath": "status.podIP"}}},
-        *({"name": key, "value": value} for key, value in settings(tls=tls).items()),
+        *({"name": key, "value": value} for key, value in settings(tls=tls, own_ca=own_ca).items()),
         {"name": "REDIS_URL", "value": store},
         {
             "name": "REDIS_AUTH",
@@ -95,7 +133,10 @@ def deployment_spec(
             "limits": {"memory": "256Mi"},
         },
         "securityContext": restricted_container(),
-        "volumeMounts": [{"name": "rules", "mountPath": f"{_FOLDER}/config", "readOnly": True}],
+        "volumeMounts": [
+            {"name": "rules", "mountPath": f"{_FOLDER}/config", "readOnly": True},
+            *([{"name": "ca", "mountPath": _CA_FOLDER, "readOnly": True}] if own_ca else []),
+        ],
     }
     labels = SELECTOR | {"app.kubernetes.io/part-of": PART_OF}
     return {
@@ -110,13 +151,22 @@ def deployment_spec(
                 "priorityClassName": "agentic-gateway",
                 "securityContext": restricted_pod(),
                 "containers": [container],
-                "volumes": [{"name": "rules", "configMap": {"name": CONFIGURATION}}],
+                "volumes": [
+                    {"name": "rules", "configMap": {"name": CONFIGURATION}},
+                    *([_ca_volume()] if own_ca else []),
+                ],
             },
         },
     }
 
 
-def settings(*, tls: bool) -> dict[str, str]:
+def _ca_volume() -> dict[str, Any]:
+    """Of the Secret only what may be known: the key of the certificate stays out."""
+    items = [{"key": CA_FILE, "path": CA_FILE}]
+    return {"name": "ca", "secret": {"secretName": STORE_CA_SECRET, "items": items}}
+
+
+def settings(*, tls: bool, own_ca: bool = False) -> dict[str, str]:
     """The service's environment, but for the store's address and password."""
     address = "$(POD_IP)"
     return {
@@ -140,6 +190,7 @@ def settings(*, tls: bool) -> dict[str, str]:
         "REDIS_SOCKET_TYPE": "tcp",
         "REDIS_TYPE": "SINGLE",
         "REDIS_TLS": "true" if tls else "false",
+        **({"REDIS_TLS_CACERT": f"{_CA_FOLDER}/{CA_FILE}"} if own_ca else {}),
         "REDIS_TIMEOUT": "500ms",
         "REDIS_HEALTH_CHECK_ACTIVE_CONNECTION": "false",
     }
@@ -170,6 +221,7 @@ class RateLimitService(ComponentResource):
         store_port: Input[int],
         store_tls: bool,
         password_secret: Input[str],
+        store_issuer: str | None = None,
         opts: ResourceOptions | None = None,
     ) -> None:
         super().__init__("agentic:gateway:RateLimitService", name, None, opts)
@@ -179,10 +231,15 @@ class RateLimitService(ComponentResource):
             store=Output.format("{0}:{1}", store_host, store_port),
             tls=store_tls,
             password_secret=password_secret,
+            store_issuer=store_issuer,
         )
         own = child_options(self, opts)
-        rules = kubernetes_object(f"{name}-rules", objects.pop("rules"), opts=own)
-        with_rules = ResourceOptions(parent=self, depends_on=[rules])
+        read = [
+            kubernetes_object(f"{name}-{what}", objects.pop(what), opts=own)
+            for what in ("rules", "store-ca")
+            if what in objects
+        ]
+        with_rules = ResourceOptions(parent=self, depends_on=read)
         made = [
             kubernetes_object(f"{name}-{what}", manifest, opts=with_rules)
             for what, manifest in objects.items()

@@ -54,7 +54,7 @@ def gateway(
     inside = with_bedrock(config.gateway, namespaces["ai-gateway"], foundation)
     if config.gateway.limits:
         inside = after(
-            inside, [_limits(config.gateway.limits, inside, secrets, sessions, foundation)]
+            inside, [_limits(config, config.gateway.limits, inside, secrets, sessions, foundation)]
         )
     return Gateway(
         "gateway",
@@ -106,6 +106,7 @@ def _own_servers(config: PlatformConfig) -> list[McpRoute]:
 
 
 def _limits(
+    config: PlatformConfig,
     limits: LimitsConfig,
     inside: pulumi.Output[str],
     secrets: SecretStore,
@@ -120,6 +121,7 @@ def _limits(
         store_host=sessions.host,
         store_port=sessions.port,
         store_tls=sessions.tls,
+        store_issuer=getattr(config.session_store, "tls_issuer", None),
         password_secret=secrets.names["ai-gateway"][STORE_SECRET],
         opts=foundation.in_cluster,
     )

@@ -10,6 +10,7 @@ from typing import Any
 import httpx
 import pytest
 
+from components.envoy_charge import COUNTS_PORT
 from components.envoy_limits import SERVICE_HOST
 from components.gateway_config import GatewayConfig
 from components.ratelimit_config import LimitsConfig
@@ -17,6 +18,7 @@ from inference.routing import Backend, ModelRoute, RouteTable
 from tests.components.gateway_fixture import CONFIG, KEYS, Platform, platform
 from tests.harness.envoy import free_address
 from tests.harness.rate_limit_service import RateLimits, counted, rate_limits, valkey
+from tests.harness.tls_relay import self_signed, tls_relay
 from tests.harness.workload import Workload
 
 pytestmark = pytest.mark.services
@@ -122,3 +124,31 @@ def test_the_list_of_models_costs_nothing(tmp_path: Path) -> None:
         headers = {"authorization": f"Bearer {KEYS['demo']}"}
         assert {httpx.get(url, headers=headers).status_code for _ in range(3)} == {200}
         assert _statuses(gateway, 2) == {200: 1, 429: 1}
+
+
+def test_the_counts_of_a_store_with_tls_need_its_own_ca(tmp_path: Path) -> None:
+    limits = LimitsConfig.model_validate({"rules": [{"per": "year", "requests": 3}]})
+    certificate, key = self_signed(tmp_path, "store")
+    other, _ = self_signed(tmp_path, "other")
+    with ExitStack() as everything:
+        store = everything.enter_context(valkey(tmp_path / "store"))
+        port = everything.enter_context(tls_relay(store.port, certificate, key))
+        address = free_address()
+        stranger = rate_limits(
+            limits, tmp_path / "stranger", address=address, store_port=port, store_ca=other
+        )
+        with pytest.raises(AssertionError, match="certificate"):
+            everything.enter_context(stranger)
+        service = rate_limits(
+            limits, tmp_path / "limits", address=address, store_port=port, store_ca=certificate
+        )
+        everything.enter_context(service)
+        asked = {"key": "x-tenant-id", "value": "demo"}
+        group = {"key": "limit", "value": "requests-year"}
+        body = {"domain": "ai-gateway", "descriptors": [{"entries": [group, asked]}]}
+        statuses = [
+            httpx.post(f"http://{address}:{COUNTS_PORT}/json", json=body).status_code
+            for _ in range(4)
+        ]
+        assert statuses == [200, 200, 200, 429]
+        assert counted(store, "requests-year", "demo") == 4

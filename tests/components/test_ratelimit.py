@@ -70,6 +70,28 @@ def test_the_api_server_accepts_it_under_the_level_restricted(api_server: ApiSer
 
 
 @pytest.mark.unit
+def test_the_stores_own_ca_is_brought_by_a_certificate_of_its_issuer() -> None:
+    objects = manifests(
+        LIMITS,
+        namespace="ai-gateway",
+        store="redis:6379",
+        tls=True,
+        password_secret="auth",
+        store_issuer="internal",
+    )
+    certificate = objects["store-ca"]["spec"]
+    assert certificate["issuerRef"]["name"] == "internal"
+    pod = objects["deployment"]["spec"]["template"]["spec"]
+    (volume,) = [each["secret"] for each in pod["volumes"] if each["name"] == "ca"]
+    assert volume["secretName"] == certificate["secretName"]
+    assert [item["key"] for item in volume["items"]] == ["ca.crt"]
+    (mount,) = [it for it in pod["containers"][0]["volumeMounts"] if it["name"] == "ca"]
+    environment = {each["name"]: each.get("value") for each in pod["containers"][0]["env"]}
+    assert environment["REDIS_TLS_CACERT"] == f"{mount['mountPath']}/ca.crt"
+    assert "store-ca" not in _objects()
+
+
+@pytest.mark.unit
 def test_the_password_is_no_plain_value_and_new_rules_make_new_pods() -> None:
     template = _objects()["deployment"]["spec"]["template"]
     environment = {each["name"]: each for each in template["spec"]["containers"][0]["env"]}

@@ -30,17 +30,21 @@ class RateLimits:
     store_port: int
     folder: Path
     process: subprocess.Popen[bytes] | None = field(default=None)
+    store_ca: Path | None = None
+    """The store is asked over TLS, and this is who signed its certificate."""
 
     def start(self) -> None:
         config = self.folder / "config"
         config.mkdir(parents=True, exist_ok=True)
         (config / "rules.yaml").write_text(yaml.safe_dump(service_configuration(self.limits)))
-        given = settings(tls=False) | {
+        given = settings(tls=self.store_ca is not None) | {
             "GRPC_PORT": str(self.limits.port),
             "RUNTIME_ROOT": str(self.folder),
             "REDIS_URL": f"127.0.0.1:{self.store_port}",
             "REDIS_AUTH": PASSWORD,
         }
+        if self.store_ca:
+            given["REDIS_TLS_CACERT"] = str(self.store_ca)
         environment = {
             key: value.replace("$(POD_IP)", self.address) for key, value in given.items()
         }
@@ -92,11 +96,16 @@ def valkey(folder: Path, *, at: int | None = None) -> Iterator[Workload]:
 
 @contextmanager
 def rate_limits(
-    limits: LimitsConfig, folder: Path, *, address: str, store_port: int
+    limits: LimitsConfig,
+    folder: Path,
+    *,
+    address: str,
+    store_port: int,
+    store_ca: Path | None = None,
 ) -> Iterator[RateLimits]:
     """The service at `address`, which nobody else may use."""
     folder.mkdir(parents=True, exist_ok=True)
-    service = RateLimits(limits, address, store_port, folder)
+    service = RateLimits(limits, address, store_port, folder, store_ca=store_ca)
     service.start()
     try:
         yield service
