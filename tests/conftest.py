@@ -2,17 +2,16 @@
 
 import os
 from collections.abc import Generator
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
 
 import pytest
-
-if TYPE_CHECKING:
-    from tests.harness.schedule import WholeChains
 
 pytest_plugins = ["tests.harness.api_server"]
 
 # what no machine has by itself: these tests are chosen by naming a server
 CHOSEN_BY = {"milvus_server": "MILVUS_URL", "milvus_root": "MILVUS_ROOT_PASSWORD"}
+SHARED_SERVERS = ("node_cluster", "api_server")
+"""Fixtures that take longer to make than most of the tests that ask for them."""
 TIERS = ("unit", "api_server", "services", "engine", "e2e")
 
 
@@ -38,14 +37,25 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if untiered:
         raise pytest.UsageError("tests without a tier: " + ", ".join(untiered))
     items.sort(key=_tier, reverse="PYTEST_XDIST_WORKER" in os.environ)
+    shared: dict[Path, str] = {}
+    for item in items:
+        if (name := _shared_server(item)) is not None:
+            shared[item.path] = name
+    for item in items:
+        item.add_marker(pytest.mark.xdist_group(shared.get(item.path, item.path.as_posix())))
 
 
-@pytest.hookimpl(optionalhook=True)
-def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> "WholeChains":
-    """What shares a server stays with one worker."""
-    from tests.harness.schedule import WholeChains
+def _shared_server(item: pytest.Item) -> str | None:
+    """The server that a file shares with other files: all of them go to one worker.
 
-    return WholeChains(config, log)
+    Tests of the engine are long enough to be worth an API server on every worker.
+    """
+    if _tier(item) == TIERS.index("e2e"):
+        return "platform"
+    if _tier(item) == TIERS.index("engine"):
+        return None
+    fixtures = getattr(item, "fixturenames", ())
+    return next((name for name in SHARED_SERVERS if name in fixtures), None)
 
 
 @pytest.hookimpl(wrapper=True)
