@@ -16,6 +16,7 @@ from agent_runtime.secret_file import SecretFile
 from agent_runtime.telemetry.tracing import trace_headers
 from agent_runtime.tools.address_guard import AddressGuard, ForbiddenAddressError
 from agent_runtime.tools.guarded_http import CONNECT_SECONDS
+from agent_runtime.tools.port import Progress
 
 SESSION_HEADER = "mcp-session-id"
 CLOSE_SECONDS = 2.0
@@ -105,11 +106,13 @@ class McpConnection:
         result: list[Any] = await self._asked(listed)
         return result
 
-    async def call(self, name: str, arguments: dict[str, Any]) -> Any:
+    async def call(
+        self, name: str, arguments: dict[str, Any], progress: Progress | None = None
+    ) -> Any:
         """The server's CallToolResult. Raises UnreachableError and MCPError."""
 
         async def called(client: Client) -> Any:
-            return await client.call_tool(name, arguments)
+            return await client.call_tool(name, arguments, progress_callback=progress)
 
         return await self._asked(called)
 

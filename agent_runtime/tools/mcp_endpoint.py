@@ -8,6 +8,7 @@ from typing import Any
 import mcp_types as wire
 from mcp.server.lowlevel.server import Server
 from mcp.shared.exceptions import MCPError
+from pydantic import TypeAdapter
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -25,6 +26,7 @@ from agent_runtime.tools.tool_desk import DirectCall, ToolDesk
 from agent_runtime.tools.tool_set import UnknownToolError
 
 MAX_BODY_BYTES = 1_048_576
+_BLOCKS = TypeAdapter(list[wire.ContentBlock])
 PATH = "/mcp"
 
 
@@ -85,7 +87,8 @@ def mcp_app(
         except UnknownToolError as error:
             raise MCPError(wire.INVALID_PARAMS, str(error)) from None
         arguments = json.dumps(params.arguments or {})
-        wanted = DirectCall(state.identity, params.name, arguments, state.chain)
+        progress = context.session.report_progress
+        wanted = DirectCall(state.identity, params.name, arguments, state.chain, progress)
         try:
             return _answered(await desk.call(wanted))
         except MemoryUnavailableError:
@@ -140,8 +143,9 @@ def _described(bound: BoundTool) -> wire.Tool:
 def _answered(result: ToolResult) -> wire.CallToolResult:
     text = result.value if isinstance(result.value, str) else json.dumps(result.value)
     structured = result.value if isinstance(result.value, dict) else None
+    blocks = list(result.content) or [{"type": "text", "text": text}]
     return wire.CallToolResult(
-        content=[wire.TextContent(type="text", text=text)],
+        content=_BLOCKS.validate_python(blocks),
         structured_content=None if result.error else structured,
         is_error=result.error,
     )

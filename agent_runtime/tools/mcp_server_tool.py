@@ -92,7 +92,9 @@ class McpFunctionCall:
         seconds = context.seconds(self._tool.timeout_seconds)
         try:
             async with asyncio.timeout(seconds):
-                answer = await self._connection.call(self._tool.function, arguments)
+                answer = await self._connection.call(
+                    self._tool.function, arguments, context.progress
+                )
         except TimeoutError:
             # What hangs once would hang for the next call too.
             await self._connection.close()
@@ -120,7 +122,17 @@ class McpFunctionCall:
             value = {"text": text[:limit], "cut": True}
         if answer.is_error:
             return ToolResult(value if isinstance(value, str) else text[:limit], error=True)
-        return ToolResult(value)
+        return ToolResult(value, content=self._blocks(answer))
+
+    def _blocks(self, answer: Any) -> list[dict[str, Any]]:
+        """The answer for clients that take more than text; none where text is all there is, or
+        where it is too long."""
+        if all(part.type == "text" for part in answer.content):
+            return []
+        parts = [part.model_dump(mode="json", by_alias=True) for part in answer.content]
+        text = masked(json.dumps(parts, ensure_ascii=False), self._token)
+        blocks: list[dict[str, Any]] = json.loads(text)
+        return blocks if len(text.encode()) <= self._limit else []
 
     @property
     def _limit(self) -> int:

@@ -3,11 +3,18 @@
 import asyncio
 import hashlib
 import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from agent_runtime.agent.state import Source
 from agents.tool import Tool
+
+
+class Progress(Protocol):
+    """Told how far a call is, out of how much, and a word on it."""
+
+    async def __call__(self, progress: float, total: float | None, message: str | None) -> None: ...
 
 
 class TransientToolError(Exception):
@@ -31,6 +38,8 @@ class CallContext:
     """What is left of the run's budget; handed on to other agents."""
     chain: tuple[str, ...] = ()
     """Agents that asked each other down to this call, the own one last: `namespace/name`."""
+    progress: Progress | None = None
+    """Where the caller wants to hear how far the call is."""
     key: str = ""
     """Idempotency key. Default: run and call."""
 
@@ -53,6 +62,9 @@ class ToolResult:
     """JSON data; goes to the model marked as data. Text, if `error`."""
     error: bool = False
     sources: list[Source] = field(default_factory=list)
+    content: Sequence[Mapping[str, Any]] = ()
+    """The whole answer as blocks of MCP, where it holds more than `value` can: pictures, sound,
+    resources. For clients that take such; models are not shown it."""
     degraded: str = ""
     """The part that was down, if that is why there is no result."""
 

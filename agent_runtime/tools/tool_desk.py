@@ -22,6 +22,7 @@ from agent_runtime.tools.policy import Verdict, verdict
 from agent_runtime.tools.port import (
     BoundTool,
     CallContext,
+    Progress,
     ToolResult,
     TransientToolError,
     version_of,
@@ -41,6 +42,7 @@ class DirectCall:
     arguments: str
     """JSON."""
     chain: tuple[str, ...] = ()
+    progress: Progress | None = None
 
 
 class ToolDesk:
@@ -76,6 +78,7 @@ class ToolDesk:
             call_id=uuid.uuid4().hex,
             answer=answer,
             chain=wanted.chain,
+            progress=wanted.progress,
         )
         return await _called(bound, arguments, context)
 

@@ -11,9 +11,11 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
+import mcp_types as wire
 import pytest
-from mcp.server.mcpserver import MCPServer
+from mcp.server.mcpserver import Context, MCPServer
 from mcp.server.mcpserver.exceptions import ToolError
 
 from local.paths import Cache
@@ -22,6 +24,12 @@ from tests.harness.http_server import serving
 
 pytestmark = [pytest.mark.services, pytest.mark.slow]
 
+PICTURE = wire.ImageContent(
+    type="image",
+    mime_type="image/png",
+    data="iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==",
+)
+SOUND = "UklGRiYAAABXQVZFZm10IBAAAAABAAEAQB8AAAB9AAACABAAZGF0YQIAAAA="
 CHECKOUT = Path(__file__).resolve().parent.parent.parent
 EXPECTED = Path(__file__).with_name("mcp_conformance.yaml")
 SUITE, NODE = "@modelcontextprotocol/conformance@0.1.16", "22.23.3"
@@ -32,7 +40,16 @@ metadata: {name: test}
 spec:
   type: mcp
   sideEffect: read
-  config: {endpoint: "%s/mcp", functions: [simple_text, error_handling]}
+  config:
+    endpoint: "%s/mcp"
+    functions:
+      - simple_text
+      - error_handling
+      - image_content
+      - audio_content
+      - embedded_resource
+      - multiple_content_types
+      - tool_with_progress
 """
 
 
@@ -63,6 +80,11 @@ def suite() -> list[str]:
     return [str(node), str(program)]
 
 
+def resource(text: str, kind: str) -> wire.EmbeddedResource:
+    found = wire.TextResourceContents(uri="test://embedded-resource", mime_type=kind, text=text)
+    return wire.EmbeddedResource(type="resource", resource=found)
+
+
 @pytest.fixture(scope="module")
 def registry() -> Iterator[str]:
     """The registry as the suite needs it: its tools come from a server behind it."""
@@ -75,6 +97,29 @@ def registry() -> Iterator[str]:
     @behind.tool(name="error_handling", description="fails")
     def error_handling() -> str:
         raise ToolError("This tool intentionally returns an error for testing")
+
+    @behind.tool(name="image_content", description="answers with a picture")
+    def image_content() -> wire.ImageContent:
+        return PICTURE
+
+    @behind.tool(name="audio_content", description="answers with sound")
+    def audio_content() -> wire.AudioContent:
+        return wire.AudioContent(type="audio", data=SOUND, mime_type="audio/wav")
+
+    @behind.tool(name="embedded_resource", description="answers with a resource")
+    def embedded_resource() -> wire.EmbeddedResource:
+        return resource("This is an embedded resource content.", "text/plain")
+
+    @behind.tool(name="multiple_content_types", description="answers with all kinds")
+    def multiple_content_types() -> list[Any]:
+        text = wire.TextContent(type="text", text="Multiple content types test:")
+        return [text, PICTURE, resource('{"test": "data", "value": 123}', "application/json")]
+
+    @behind.tool(name="tool_with_progress", description="tells how far it is")
+    async def tool_with_progress(context: Context) -> str:
+        for part in (0, 50, 100):
+            await context.report_progress(part, 100, f"{part} of 100")
+        return "done"
 
     with (
         serving(behind.streamable_http_app()) as url,

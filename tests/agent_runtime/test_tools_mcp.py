@@ -1,5 +1,7 @@
 """The registry as an MCP server: the official client, the same policy, people's agreement."""
 
+import base64
+import json
 import os
 import signal
 import socket
@@ -13,9 +15,11 @@ from typing import Any
 
 import httpx
 import httpx2
+import mcp_types as wire
 import pytest
 from mcp.client.client import Client
 from mcp.client.streamable_http import streamable_http_client
+from mcp.server.mcpserver import Context, MCPServer
 from mcp.shared.exceptions import MCPError
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -206,3 +210,51 @@ def test_the_command_serves_reports_and_stops(tmp_path: Path) -> None:
         if process.poll() is None:
             process.kill()
             process.wait()
+
+
+DRAWN = base64.b64encode(b"x" * 300).decode()
+BEHIND = """
+apiVersion: kagent.dev/v1alpha1
+kind: Tool
+metadata: {name: far}
+spec:
+  type: mcp
+  sideEffect: read
+  config: {endpoint: "%s/mcp", functions: [draw], maxResponseBytes: %d}
+"""
+
+
+@pytest.fixture(scope="module")
+def behind() -> Iterator[str]:
+    """Another MCP server, which draws and tells how far it is."""
+    server = MCPServer("behind")
+
+    @server.tool(name="draw", description="draws")
+    async def draw(context: Context) -> wire.ImageContent:
+        await context.report_progress(1, 2, "half of it")
+        return wire.ImageContent(type="image", mime_type="image/png", data=DRAWN)
+
+    with serving(server.streamable_http_app()) as url:
+        yield url
+
+
+@pytest.mark.parametrize(("limit", "kind"), [(65536, "image"), (256, "text")])
+async def test_pictures_and_progress_of_a_server_behind_reach_the_client(
+    behind: str, limit: int, kind: str
+) -> None:
+    heard: list[tuple[float, float | None, str | None]] = []
+
+    async def hear(progress: float, total: float | None, message: str | None) -> None:
+        heard.append((progress, total, message))
+
+    with tool_server(BEHIND % (behind, limit)) as url:
+        async with client(url, KIM) as asking:
+            answer = await asking.call_tool("far_draw", {}, progress_callback=hear)
+    assert heard == [(1, 2, "half of it")]
+    (block,) = answer.content
+    assert block.type == kind
+    if isinstance(block, wire.ImageContent):
+        assert block.data == DRAWN
+    else:  # longer than the tool allows: only what it is
+        assert isinstance(block, wire.TextContent)
+        assert json.loads(block.text)["bytes"] == 300
