@@ -5,7 +5,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pulumi
-from pulumi_aws import eks, iam
+
+from components.aws_sdk import eks, iam
 
 POLICY_VERSION = "2012-10-17"
 

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from typing import Any, Literal
 
 import pulumi
-from pulumi_aws import ec2
+
+from components.aws_sdk import ec2
 
 InterfaceService = Literal[
     "autoscaling",

@@ -15,7 +15,6 @@ from components.gpu_claim import GpuClaims
 from components.gpu_support import GpuSupport
 from components.namespace import Namespace
 from components.network_policy import NetworkPolicies
-from components.ordering import after
 from components.priority_class import PriorityClasses
 from components.secret_operator import SecretOperator
 from components.secret_store import (
@@ -82,8 +81,11 @@ def namespaces(
     config: PlatformConfig, foundation: Foundation, ready: list[pulumi.Resource]
 ) -> Namespaces:
     """The platform's namespaces; whatever goes into one waits for `ready`."""
+    waiting = pulumi.ResourceOptions.merge(
+        foundation.in_cluster, pulumi.ResourceOptions(depends_on=ready)
+    )
     made: Namespaces = {
-        name: after(Namespace(name, config=settings, opts=foundation.in_cluster).namespace, ready)
+        name: Namespace(name, config=settings, opts=waiting).namespace
         for name, settings in config.namespaces.items()
     }
     AccessControl(
