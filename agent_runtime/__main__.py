@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import gc
 import logging
 import sys
 from collections.abc import Callable, Sequence
@@ -87,6 +88,7 @@ def _check(options: argparse.Namespace) -> int:
 
 
 def _run(options: argparse.Namespace) -> int:
+    gc.disable()  # until it serves: nearly nothing of what loading makes is garbage
     settings = load_settings()
     document, tools = read_agent(options.file or settings.document, settings.tools)
 

@@ -1,12 +1,15 @@
 """What tokens cost, where the catalogue knows it."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
 from agent_runtime.agent.completion import Completion
 from agent_runtime.settings import SettingsError
-from inference.catalog import Catalog, Price
+
+if TYPE_CHECKING:
+    from inference.catalog import Price
 
 _MILLION = 1_000_000
 
@@ -14,7 +17,7 @@ _MILLION = 1_000_000
 class Prices:
     """Prices by model name; a model without one costs an unknown amount, not zero."""
 
-    def __init__(self, prices: dict[str, Price]) -> None:
+    def __init__(self, prices: "dict[str, Price]") -> None:
         self._prices = prices
 
     @classmethod
@@ -25,6 +28,8 @@ class Prices:
         """
         if not path.is_file():
             return cls({})
+        from inference.catalog import Catalog
+
         try:
             catalog = Catalog.model_validate_json(path.read_text(encoding="utf-8"))
         except (ValueError, OSError) as error:
