@@ -121,6 +121,9 @@ class Settings(BaseSettings):
     """Runs that this process works on at once; more wait in the queue for any replica."""
     role: Literal["all", "api", "worker"] = "all"
     """api: takes requests, works on none; worker: works, and answers only health and metrics."""
+    store_replicas: Annotated[int, Field(ge=0, le=5)] = 0
+    """Replicas of the store that must have what a call is about to do before it is made, where the
+    call can't be repeated. A failover then asks a person, and never makes it twice."""
     queue: Annotated[str, Field(pattern=r"^[A-Za-z0-9:_-]{1,128}$")] = "agent-task-queue"
     """The Redis LIST of waiting runs. Agents that share a store need a queue each."""
     max_queue: Annotated[int, Field(ge=1)] = 10_000

@@ -67,6 +67,8 @@ class Surroundings:
     """Default: the document's."""
     session_store_port: int | None = None
     session_store_tls: bool = False
+    session_store_replicas: int = 0
+    """Copies that the store keeps of what it holds."""
     session_store_ca_secret: str | None = None
     """Secret with key `ca.crt`, where the store's certificate is signed by a CA of its own."""
     vector_store_token_secret: str | None = None
@@ -104,6 +106,9 @@ def environment(config: AgentServiceConfig, around: Surroundings, *, join: Any) 
         "AGENT_SECRETS_DIR": SECRETS_FOLDER,
         "AGENT_ALLOWED_HOSTS": ",".join(config.allowed_hosts),
     }
+    if around.session_store_replicas:
+        # one: the store itself takes no write while none follows, and may lose any one server
+        values["AGENT_STORE_REPLICAS"] = "1"
     if around.session_store_ca_secret is not None:
         values["AGENT_REDIS_CA_FILE"] = f"{SECRETS_FOLDER}/session-store-ca/ca.crt"
     if around.vector_store_token_secret is not None:

@@ -182,6 +182,8 @@ class SessionStore(ComponentResource):
     port: int
     tls: bool
     """Whether clients must speak TLS."""
+    replicas: int
+    """Copies that may be asked to confirm a write."""
     ca_secret: str | None
     """Secret with the key `ca.crt` that clients in ai-agents need; None: plain, or a public CA."""
 
@@ -207,6 +209,7 @@ class SessionStore(ComponentResource):
         super().__init__("agentic:data:SessionStore", name, None, opts)
         self.port = PORT
         self.tls = False
+        self.replicas = 0 if isinstance(config, EmbeddedSessionStoreConfig) else config.replicas
         self.ca_secret = None
         if isinstance(config, EmbeddedSessionStoreConfig):
             self.host = self._embedded(name, config, namespace, password_secret)

@@ -57,6 +57,7 @@ def _platform(config: PlatformConfig, region: str | None) -> dict[str, Any]:
         session_store_host=sessions.host,
         session_store_port=sessions.port,
         session_store_tls=sessions.tls,
+        session_store_replicas=sessions.replicas,
         traces_url=traces.url,
         traces_headers_secret=traces.headers_secret,
     )

@@ -43,6 +43,9 @@ UNKNOWN = (
     "Approve to make the call (again); reject if it did take effect or must not be repeated."
 )
 HELD_AGAIN_SECONDS = 0.1
+CONFIRM_SECONDS = 120.0
+"""How long replicas of the store may stay silent before a call that needs them is not made."""
+UNCONFIRMED = "not called: no record of the call could be kept safe; nothing has happened"
 UNKNOWN_RESULT = "it is not known whether this call took effect; do not repeat it by yourself"
 
 
@@ -88,6 +91,8 @@ class ToolStep:
             if context.log.get(f"s:{state['step']}:{state['position']}"):
                 # until the result is stored, nobody could know that the call took effect
                 await context.log.barrier()
+                if not await context.log.confirmed():
+                    _log.warning("result on one server only", extra={"fields": {"call": key}})
             self._faults.reach("tool.recorded")
             context.log.event("tool.finished", dict(update["calls"][0]))
         return update
@@ -193,12 +198,17 @@ class ToolStep:
                 text = f"{UNKNOWN_RESULT}. A person says: {decision.answer or 'nothing more'}"
                 result = ToolResult(text, error=True)
                 return _report(call.task["call"], call.arguments, result, "refused")
+        patience = asyncio.get_running_loop().time() + CONFIRM_SECONDS
         while True:
             log.record(key, begun + 1)
             await log.barrier()
             self._faults.reach("tool.marked")
-            if log.held():
+            confirmed = await log.confirmed()
+            if confirmed and log.held():
                 return None
+            if not confirmed and asyncio.get_running_loop().time() > patience:
+                result = ToolResult(UNCONFIRMED, error=True)
+                return _report(call.task["call"], call.arguments, result, "error")
             # this process stood still, and somebody else may have made the call meanwhile
             await asyncio.sleep(HELD_AGAIN_SECONDS)
 

@@ -50,6 +50,7 @@ class SessionStore:
             lease_seconds=settings.lease_seconds,
             max_attempts=settings.max_attempts,
             max_queue=settings.max_queue,
+            replicas=settings.store_replicas,
             outbox=settings.outbox or bool(KagentSettings().url),
         )
         self.runs = RedisRuns(self._redis, self._blocking, agent, keeping, Faults(settings.fault))

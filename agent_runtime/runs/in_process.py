@@ -96,6 +96,9 @@ class InProcessRuns:
         del worker
         return [self._write(each) for each in writes]
 
+    async def confirm(self) -> bool:
+        return True
+
     async def beat(self, worker: str, runs: Mapping[str, int]) -> Beat:
         del worker
         lost = [run for run, fence in runs.items() if not self._holds(run, fence)]

@@ -31,6 +31,8 @@ from agent_runtime.runs.tail import Tail
 IDEMPOTENCY_SECONDS = 86_400
 EXPIRED = dumps({"approved": False, "by": "", "answer": "nobody decided in time"})
 _SCAN = 200
+_CONFIRM_MS = 1000
+"""How long one question to the replicas waits for their answer."""
 _BATCH = 64
 """Writes that one program makes; the store does nothing else meanwhile."""
 
@@ -47,6 +49,8 @@ class Keeping:
     lease_seconds: float = 15.0
     max_attempts: int = 3
     max_queue: int = 10_000
+    replicas: int = 0
+    """Of the store, that must have what shall not be lost with it."""
     outbox: bool = False
     """Whether runs that wait or end are also listed for a mirror."""
 
@@ -121,6 +125,16 @@ class RedisRuns:
                 arguments = (*head, shapes.packed_writes(writes[at : at + _BATCH]))
                 answers += await scripts.WRITE.run(self._redis, self._keys, arguments)
         return [shapes.written(answer) for answer in answers]
+
+    async def confirm(self) -> bool:
+        if not self._keeping.replicas:
+            return True
+        # WAIT speaks of this connection's own writes; a later one confirms all before it
+        async with reported(), self._redis.pipeline(transaction=False) as pipe:
+            pipe.set(f"{self._prefix}confirmed", "", px=_CONFIRM_MS)
+            pipe.execute_command("WAIT", self._keeping.replicas, _CONFIRM_MS)
+            _, replicas = await pipe.execute()
+        return bool(replicas >= self._keeping.replicas)
 
     async def beat(self, worker: str, runs: Mapping[str, int]) -> Beat:
         pairs = [part for run, fence in runs.items() for part in (run, fence)]

@@ -1,7 +1,7 @@
 """What a worker records of the run in its hands: staged at once, stored in batches, then told."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from agent_runtime.runs.packing import dumps, loads
@@ -11,6 +11,10 @@ from agent_runtime.runs.store import Claim, End, Write
 
 class RunLostError(Exception):
     """The run is somebody else's, or over; nothing that is done for it counts any more."""
+
+
+async def _confirmed() -> bool:
+    return True
 
 
 class RunLog:
@@ -39,6 +43,8 @@ class RunLog:
         self._listeners: set[asyncio.Queue[RunEvent | None]] = set()
         self._stored: asyncio.Future[None] | None = None
         self.on_lost: Callable[[], None] = lambda: None
+        self.confirmed: Callable[[], Awaitable[bool]] = _confirmed
+        """Whether what is stored would survive the loss of the store's primary."""
         self.held: Callable[[], bool] = lambda: True
         """Whether nobody else can have the run at this moment, as far as the clock tells."""
 

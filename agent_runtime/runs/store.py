@@ -149,6 +149,11 @@ class RunStore(Protocol):
 
     async def write(self, worker: str, writes: Sequence[Write]) -> list[Written]: ...
 
+    async def confirm(self) -> bool:
+        """Whether what was written so far would survive the loss of the server that took it, as far
+        as that was asked for."""
+        ...
+
     async def beat(self, worker: str, runs: Mapping[str, int]) -> Beat:
         """Renew the lease of a worker; `runs` are those it works on, with their fences."""
         ...

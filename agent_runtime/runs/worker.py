@@ -97,6 +97,7 @@ class Worker:
         self._expected.discard(claim.run_id)
         log.on_lost = lambda: _cut_off(task)
         log.held = self._holds
+        log.confirmed = self._store.confirm
         if claim.attempt == 1:
             waited = max(0.0, time.time() - claim.created)
             self._metrics.queue_wait.labels(self._metrics.agent).observe(waited)

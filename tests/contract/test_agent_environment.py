@@ -105,6 +105,7 @@ def test_a_store_elsewhere_reaches_the_agent() -> None:
                 "session_store_host": "cache.example.com",
                 "session_store_port": 6380,
                 "session_store_tls": True,
+                "session_store_replicas": 2,
             }
         )
     )
@@ -117,3 +118,4 @@ def test_a_store_elsewhere_reaches_the_agent() -> None:
     assert env["AGENT_REDIS_HOST"] == "cache.example.com"
     assert env["AGENT_REDIS_PORT"] == "6380"
     assert env["AGENT_REDIS_TLS"] == "true"
+    assert env["AGENT_STORE_REPLICAS"] == "1"
