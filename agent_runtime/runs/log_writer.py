@@ -10,7 +10,10 @@ from agent_runtime.runs.store import Claim, RunStore, Write, Written
 from agent_runtime.stopping import stopped
 
 PAUSE_SECONDS = 0.02
-"""Between two writes that nobody waits for: pieces of text in between are stored as one."""
+"""Between two writes that nobody waits for."""
+WORDS_SECONDS = 0.04
+"""Between two writes of the words of a run: those in between are stored as one. The first words of
+a step do not wait."""
 PATIENCE_SECONDS = 120.0
 """How long a store may be away before the runs of this process are given up."""
 _BACKOFF_SECONDS = (0.05, 0.1, 0.2, 0.5, 1.0)
@@ -26,6 +29,7 @@ class LogWriter:
         self._worker = worker
         self._logs: dict[str, RunLog] = {}
         self._dirty: set[str] = set()
+        self._hurried: set[str] = set()
         self._wake = asyncio.Event()
         self._urgent = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
@@ -48,6 +52,7 @@ class LogWriter:
 
         def hurry() -> None:
             wake()
+            self._hurried.add(run_id)
             self._urgent.set()
 
         log = RunLog(claim, wake, hurry)
@@ -69,20 +74,32 @@ class LogWriter:
         while True:
             await self._wake.wait()
             rest = last + PAUSE_SECONDS - loop.time()
-            if rest > 0 and not self._urgent.is_set():
+            if rest > 0 and not self._hurried:
                 with suppress(TimeoutError):
                     async with asyncio.timeout(rest):
                         await self._urgent.wait()
-            self._wake.clear()
             self._urgent.clear()
-            last = loop.time()
-            await self._write_dirty()
+            now = loop.time()
+            due = set(self._hurried)
+            if now >= last + PAUSE_SECONDS:
+                last = now
+                due.update(run for run in self._dirty if self._is_due(run, now))
+            self._hurried.clear()
+            self._dirty -= due
+            if not self._dirty:
+                self._wake.clear()
+            await self._write(due, now)
 
-    async def _write_dirty(self) -> None:
-        logs = [log for run in self._dirty if (log := self._logs.get(run)) and log.pending]
-        self._dirty.clear()
+    def _is_due(self, run_id: str, now: float) -> bool:
+        log = self._logs.get(run_id)
+        return not (log and log.speaks and now < log.stored_at + WORDS_SECONDS)
+
+    async def _write(self, due: set[str], now: float) -> None:
+        logs = [log for run in due if (log := self._logs.get(run)) and log.pending]
         if not logs:
             return
+        for log in logs:
+            log.stored_at = now
         writes = [log.write() for log in logs]
         try:
             answers = await self._persist(writes)

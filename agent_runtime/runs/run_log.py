@@ -32,6 +32,10 @@ class RunLog:
         """Events that are stored."""
         self.complete = bool(claim.events)
         """Whether `told` begins with the run's first event."""
+        self.stored_at = 0.0
+        """Event-loop time of the last write."""
+        self._spoken = -1
+        """The last step whose words were told."""
         self._wake = wake
         self._hurry = hurry
         self._number = 0
@@ -51,6 +55,12 @@ class RunLog:
     @property
     def pending(self) -> bool:
         return bool(self._staged or self._events or self._end)
+
+    @property
+    def speaks(self) -> bool:
+        """Whether only words wait to be stored."""
+        words = all(kind == "text.delta" for kind, _ in self._events)
+        return words and not (self._staged or self._end)
 
     def earlier(self, key: str) -> Any:
         """What a former attempt recorded under `key`; None if nothing."""
@@ -74,9 +84,13 @@ class RunLog:
                 last["text"] += text
                 return
         self.event("text.delta", {"step": step, "text": text})
+        if self._spoken != step:
+            self._spoken = step
+            self._hurry()
 
     def restarted(self, step: int, attempt: int, reason: str) -> None:
         """What was said in this step so far is void."""
+        self._spoken = -1
         self.event("step.restarted", {"step": step, "attempt": attempt, "reason": reason})
 
     def event(self, kind: EventType, data: dict[str, Any]) -> None:
