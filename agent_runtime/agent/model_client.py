@@ -85,13 +85,19 @@ class ModelClient:
                     break
         raise failure.to_request_error(ask.models[0])
 
-    async def embed(self, model: str, texts: Sequence[str]) -> list[list[float]]:
-        """One vector for each text, in order. Raises RequestError."""
-        deadline = asyncio.get_running_loop().time() + EMBEDDINGS_SECONDS
+    async def embed(
+        self, model: str, texts: Sequence[str], *, seconds: float | None = None
+    ) -> list[list[float]]:
+        """One vector for each text, in order. Raises RequestError.
+
+        `seconds` is what one attempt may take: by default as long as a first word.
+        """
+        patience = seconds or self._settings.model_first_token_seconds
+        deadline = asyncio.get_running_loop().time() + max(EMBEDDINGS_SECONDS, patience)
         if not self._breaker(model).admits():
             raise ModelFailureError("resting after repeated failures").to_request_error(model)
         try:
-            attempt = partial(self._embed_once, model, texts, deadline)
+            attempt = partial(self._embed_once, model, texts, patience, deadline)
             return await self._persist(model, attempt, deadline, _Shown())
         except ModelFailureError as failure:
             raise failure.to_request_error(model) from None
@@ -157,11 +163,11 @@ class ModelClient:
         return completion
 
     async def _embed_once(
-        self, model: str, texts: Sequence[str], deadline: float
+        self, model: str, texts: Sequence[str], patience: float, deadline: float
     ) -> list[list[float]]:
         body = {"model": model, "input": list(texts), "encoding_format": "float"}
         left = deadline - asyncio.get_running_loop().time()
-        patience = min(self._settings.model_first_token_seconds, left)
+        patience = min(patience, left)
         try:
             async with (
                 asyncio.timeout(patience),

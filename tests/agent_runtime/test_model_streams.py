@@ -198,3 +198,10 @@ async def test_an_embedder_that_keeps_failing_is_left_alone_for_a_while() -> Non
             with pytest.raises(RequestError, match="resting"):
                 await asking.embed("embedder", ["a"])
     assert len(model.asked) == asked
+
+
+async def test_a_batch_may_take_longer_than_a_first_word() -> None:
+    with raw_model(Raw([HANG])) as model:
+        async with client(model, model_first_token_seconds=0.2) as (asking, _):
+            with pytest.raises(RequestError, match="no vectors within 1 s"):
+                await asking.embed("embedder", ["a", "b"], seconds=0.6)
