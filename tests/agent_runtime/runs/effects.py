@@ -1,5 +1,6 @@
 """An agent with one tool of each kind, and the server that counts what the tools did."""
 
+import asyncio
 import threading
 from collections import Counter, defaultdict
 from collections.abc import Iterator
@@ -51,12 +52,20 @@ spec:
       onUnknown: retry
       config: {endpoint: "EFFECTS/insist"}
       parameters: [{name: order, type: string, required: true}]
+    - name: late
+      type: api
+      onUnknown: retry
+      config: {endpoint: "EFFECTS/late"}
+      parameters: [{name: order, type: string, required: true}]
     - name: once
       type: api
       onUnknown: fail
       config: {endpoint: "EFFECTS/once"}
       parameters: [{name: order, type: string, required: true}]
 """
+
+
+EVERY = ("look", "book", "renew", "insist", "once")
 
 
 def _call(tool: str) -> dict[str, Any]:
@@ -75,9 +84,24 @@ RULES: list[dict[str, Any]] = [
         "reply": {"toolCalls": [_call("book")], "delaySeconds": 2.5},
     },
     {
+        "name": "stuck",
+        "when": {"user": r"stuck (\S+)", "after": "none"},
+        "reply": {"text": "never", "delaySeconds": 60},
+    },
+    {
         "name": "signs",
         "when": {"user": r"sign (\S+)", "after": "none"},
         "reply": {"toolCalls": [_call("sign")]},
+    },
+    {
+        "name": "all",
+        "when": {"user": r"all (\S+)", "after": "none"},
+        "reply": {"toolCalls": [_call(tool) for tool in EVERY]},
+    },
+    {
+        "name": "two",
+        "when": {"user": r"two (\S+)", "after": "none"},
+        "reply": {"toolCalls": [_call("book"), _call("late")]},
     },
     *(
         {
@@ -85,7 +109,7 @@ RULES: list[dict[str, Any]] = [
             "when": {"user": rf"try {tool} (\S+)", "after": "none"},
             "reply": {"toolCalls": [_call(tool)]},
         }
-        for tool in ("look", "book", "renew", "insist", "once")
+        for tool in EVERY
     ),
     {"name": "done", "when": {"after": "any"}, "reply": {"text": "All is done."}},
 ]
@@ -96,23 +120,20 @@ class Effects:
     """Counts each order; a GET is no effect."""
 
     done: Counter[str] = field(default_factory=Counter)
-    keys: defaultdict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
-    """The idempotency keys of an order's calls, GETs included."""
+    keys: defaultdict[tuple[str, str], list[str]] = field(default_factory=lambda: defaultdict(list))
+    """The idempotency keys of the calls of a tool for an order, GETs included."""
+    together: dict[str, int] = field(default_factory=dict)
+    """Orders whose calls are answered only once so many have come."""
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def app(self) -> Starlette:
         async def changed(request: Request) -> JSONResponse:
             body = await request.json()
-            with self.lock:
-                self.done[body["order"]] += 1
-                self.keys[body["order"]].append(request.headers["idempotency-key"])
-            return JSONResponse({"booked": body["order"]})
+            self.done[body["order"]] += 1
+            return await self._answered(request, body["order"])
 
         async def seen(request: Request) -> JSONResponse:
-            order = request.query_params["order"]
-            with self.lock:
-                self.keys[order].append(request.headers.get("idempotency-key", ""))
-            return JSONResponse({"order": order})
+            return await self._answered(request, request.query_params["order"])
 
         return Starlette(
             routes=[
@@ -120,6 +141,20 @@ class Effects:
                 Route("/{any}", changed, methods=["POST"]),
             ]
         )
+
+    def calls(self, order: str) -> dict[str, int]:
+        """How often each tool was called for an order."""
+        return {tool: len(keys) for (tool, of), keys in list(self.keys.items()) if of == order}
+
+    async def _answered(self, request: Request, order: str) -> JSONResponse:
+        tool = request.url.path.strip("/")
+        with self.lock:
+            self.keys[tool, order].append(request.headers.get("idempotency-key", ""))
+        while sum(self.calls(order).values()) < self.together.get(order, 0):  # noqa: ASYNC110 # no event
+            await asyncio.sleep(0.005)
+        if tool == "late":
+            await asyncio.sleep(0.3)
+        return JSONResponse({tool: order})
 
 
 @dataclass(frozen=True)
@@ -154,11 +189,12 @@ def world(name: str, redis_port: int) -> Iterator[World]:
         yield World(effects, model, name, document.replace("EFFECTS", url))
 
 
-def begin(url: str, text: str, *, key: str | None = None) -> str:
+def begin(url: str, text: str, *, key: str | None = None, session: str | None = None) -> str:
     """The id of a task; httpx.TransportError where the process dies meanwhile."""
     headers = {**TENANT, **({"idempotency-key": key} if key else {})}
+    body = {"input": text, **({"session_id": session} if session else {})}
     with httpx.Client(trust_env=False, timeout=30) as client:
-        answer = client.post(f"{url}/v1/tasks", json={"input": text}, headers=headers)
+        answer = client.post(f"{url}/v1/tasks", json=body, headers=headers)
     assert answer.status_code == 202, answer.text
     return str(answer.json()["id"])
 

@@ -15,11 +15,10 @@ from tests.harness.agent import RunningAgent, serving_agent
 from tests.harness.agent_process import agent_process
 from tests.harness.workload import Workload, eventually
 
-pytestmark = pytest.mark.services
+pytestmark = [pytest.mark.services, pytest.mark.slow]
 
 UNKNOWN = ("tool.marked", "tool.called")
 """After these nobody can know whether the tool did what it was asked to do."""
-FAST = ("tool.called",)
 
 
 @pytest.fixture(scope="module")
@@ -41,12 +40,7 @@ def survivor(around: World, password_file: Path) -> Iterator[RunningAgent]:
         yield running
 
 
-def _points() -> list[object]:
-    slow = [pytest.mark.slow]
-    return [pytest.param(each, marks=() if each in FAST else slow) for each in POINTS]
-
-
-@pytest.mark.parametrize("point", _points())
+@pytest.mark.parametrize("point", POINTS)
 def test_a_run_survives_its_worker_and_has_its_effect_once(
     point: str, around: World, document: Path, password_file: Path
 ) -> None:
@@ -97,7 +91,6 @@ def test_a_worker_that_was_stopped_past_its_lease_changes_nothing(
     assert around.effects.done[order] == 1, "the stale worker must not call the tool"
 
 
-@pytest.mark.slow
 def test_a_stopping_worker_hands_its_run_back_at_once(
     around: World, document: Path, password_file: Path
 ) -> None:
@@ -116,17 +109,18 @@ def test_a_stopping_worker_hands_its_run_back_at_once(
     assert around.effects.done[order] == 1
 
 
-@pytest.mark.slow
 def test_a_run_that_kills_its_workers_is_given_up_and_frees_its_session(
     around: World, document: Path, password_file: Path
 ) -> None:
     order = uuid.uuid4().hex
     env = around.environment(password_file, max_attempts="1")
     with agent_process(document, **env, development="true", fault="run.claimed") as victim:
-        task_id = begin(victim.url, f"do {order}")
+        task_id = begin(victim.url, f"do {order}", session=order)
         victim.process.wait(30)
     with serving_agent(around.document, **env) as other:
         found = settled(other.url, task_id)
+        following = begin(other.url, f"do {order}", session=found["session_id"])
+        assert settled(other.url, following)["state"] == "completed", "the session is free"
     assert found["state"] == "failed"
     assert found["error"]["code"] == "attempts_exhausted"
-    assert around.effects.done[order] == 0
+    assert around.effects.done[order] == 1

@@ -5,7 +5,7 @@ import sys
 import threading
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
 
@@ -79,17 +79,27 @@ def prove(around: World, env: dict[str, str], document: Path, *, runs: int, work
             serving_agent(around.document, **api) as front,
             httpx.Client(base_url=front.url, headers=TENANT, trust_env=False, timeout=30) as client,
         ):
-            tasks = {}
             with pool.dying():
-                for order in orders:
-                    answer = client.post("/v1/tasks", json={"input": f"do {order}"})
-                    assert answer.status_code == 202, answer.text
-                    tasks[order] = answer.json()["id"]
+                tasks = _begun(client, orders)
                 eventually(lambda: pool.killed >= 2 or None, "two workers to be killed")
             _await_over(client)
-            ends = {order: client.get(f"/v1/tasks/{task}").json() for order, task in tasks.items()}
+            _check(around, client, tasks, killed=pool.killed)
     finally:
         pool.close()
+
+
+def _begun(client: httpx.Client, orders: list[str]) -> dict[str, str]:
+    """The task of each order."""
+    tasks = {}
+    for order in orders:
+        answer = client.post("/v1/tasks", json={"input": f"do {order}"})
+        assert answer.status_code == 202, answer.text
+        tasks[order] = answer.json()["id"]
+    return tasks
+
+
+def _check(around: World, client: httpx.Client, tasks: dict[str, str], *, killed: int) -> None:
+    ends = {order: client.get(f"/v1/tasks/{task}").json() for order, task in tasks.items()}
     unknown = 0
     for order, end in ends.items():
         done = around.effects.done[order]
@@ -100,9 +110,9 @@ def prove(around: World, env: dict[str, str], document: Path, *, runs: int, work
             # the worker died between the call and its result: a person is asked
             assert end["state"] == "waiting_input", end
             unknown += 1
-    seen = f"{runs} runs, {pool.killed} workers killed, {unknown} of unknown outcome\n"
+    seen = f"{len(tasks)} runs, {killed} workers killed, {unknown} of unknown outcome\n"
     sys.stdout.write(seen)
-    assert unknown <= pool.killed * 10, "a dead worker leaves at most its own runs in doubt"
+    assert unknown <= killed * 10, "a dead worker leaves at most its own runs in doubt"
 
 
 def _await_over(client: httpx.Client) -> None:
@@ -136,6 +146,33 @@ def _unfinished(client: httpx.Client) -> int:
 def around(valkey: Workload) -> Iterator[World]:
     with world(f"random-{uuid.uuid4().hex[:6]}", valkey.port) as running:
         yield running
+
+
+def test_no_run_is_lost_or_doubled_when_all_workers_die_one_after_the_other(
+    around: World, tmp_path: Path, password_file: Path
+) -> None:
+    document = tmp_path / "agent.yaml"
+    document.write_text(around.document)
+    env = around.environment(password_file, queue=around.name)
+    chance, orders = random.Random(), [uuid.uuid4().hex for _ in range(30)]
+    with ExitStack() as stack:
+        api, working = {**env, "role": "api"}, {**env, "role": "worker"}
+        front = stack.enter_context(serving_agent(around.document, **api))
+        workers = [started(document, working, wait=False) for _ in range(2)]
+        for each in workers:
+            stack.callback(each.kill)
+            eventually(lambda each=each: each.ready() or None, "a worker")  # type: ignore[misc]
+        client = stack.enter_context(
+            httpx.Client(base_url=front.url, headers=TENANT, trust_env=False, timeout=30)
+        )
+        tasks = _begun(client, orders)
+        for victim, least in zip(workers, (1, 11), strict=True):
+            share = chance.randrange(least, least + 10)
+            eventually(lambda n=share: around.effects.done.total() >= n or None, "some effects")  # type: ignore[misc]
+            victim.kill()
+        stack.enter_context(serving_agent(around.document, **working))
+        _await_over(client)
+        _check(around, client, tasks, killed=2)
 
 
 @pytest.mark.slow

@@ -176,6 +176,20 @@ async def test_a_run_waits_for_people_without_a_worker(store: RunStore) -> None:
     assert await ended(store, again, completed(RESULT, [ANSWER])) == "ok"
 
 
+async def test_a_run_that_waits_for_people_can_be_canceled_and_frees_its_session(
+    store: RunStore,
+) -> None:
+    claim = await submitted(store)
+    following = await store.submit(new_run(question="and?"), ME)
+    assert await ended(store, claim, waiting(ASKED, 4_000_000_000)) == "ok"
+    assert await store.cancel("acme", claim.run_id, "enough") == "ok"
+    late = await store.answer("acme", claim.run_id, {"a1": dumps({"approved": True})})
+    assert late in ("idle", "no_approval")
+    taken = await store.next(ME, 2)
+    assert taken
+    assert taken.run_id == following.record.id
+
+
 async def test_nobody_decides_forever(store: RunStore) -> None:
     claim = await submitted(store)
     await ended(store, claim, waiting(ASKED, 1.0))
@@ -188,11 +202,12 @@ async def test_nobody_decides_forever(store: RunStore) -> None:
 async def test_what_a_lost_worker_held_goes_back_but_never_that_of_the_one_who_looks(
     redis: Redis,
 ) -> None:
-    store = stored_runs(redis, lease_seconds=0.01)
+    store = stored_runs(redis, lease_seconds=60)
     claim = await submitted(store)
-    await asyncio.sleep(0.02)
+    lease = f"{store._prefix}w:{ME}"
+    assert await redis.delete(lease), "it lapsed"
     assert (await store.reap(ME)).given_back == 0, "whoever looks is alive"
-    await asyncio.sleep(0.02)
+    assert await redis.delete(lease)
     assert (await store.reap(OTHER)).given_back == 1
     again = await store.next(OTHER, 2)
     assert again
