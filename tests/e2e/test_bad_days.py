@@ -155,8 +155,10 @@ def test_up_interrupted_at_ten_random_moments_is_healed_by_the_next(
         except subprocess.TimeoutExpired:
             os.killpg(process.pid, signal.SIGKILL if kill else signal.SIGINT)
         _, said = process.communicate(timeout=180)
-        assert "Traceback" not in said, f"seed {seed}, moment {number}: {said[-3000:]}"
-        if not kill and process.returncode == 130:
+        # before the first line of ours runs, Python itself tells an interrupt by a trace
+        own = "Traceback" in said and "<frozen site>" not in said
+        assert not own, f"seed {seed}, moment {number}: {said[-3000:]}"
+        if not kill and process.returncode in (130, -signal.SIGINT):
             _assert_quiet(fresh_platform, f"seed {seed}, moment {number}")
     assert fresh_platform.up("--no-question")["ready"], f"seed {seed}"
 
