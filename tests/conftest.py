@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-pytest_plugins = ["tests.harness.api_server"]
+pytest_plugins = ["tests.harness.api_server", "tests.harness.certificates"]
 
 # what no machine has by itself: these tests are chosen by naming a server
 CHOSEN_BY = {"milvus_server": "MILVUS_URL", "milvus_root": "MILVUS_ROOT_PASSWORD"}
