@@ -161,10 +161,10 @@ class AgentSpec(DocumentModel):
     resources: Resources = Resources()
     budget: Budget = Budget()
     output: Output = Output()
-    framework: Literal["builtin", "langgraph"] = "builtin"
-    """langgraph: `entrypoint` runs instead of the built-in loop."""
+    framework: Literal["builtin", "langgraph", "crewai"] = "builtin"
+    """langgraph, crewai: `entrypoint` runs instead of the built-in loop."""
     entrypoint: Annotated[str, Field(pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$")] | None = None
-    """`package.module:name` of a compiled LangGraph graph in the image."""
+    """`package.module:name` of a compiled LangGraph graph, or of a Crew, in the image."""
 
     @model_validator(mode="after")
     def _entrypoint_belongs_to_its_framework(self) -> Self:

@@ -1,4 +1,4 @@
-"""What works on an agent's runs: the built-in loop, or the tenant's own graph."""
+"""What works on an agent's runs: the built-in loop, or the tenant's own graph or crew."""
 
 from dataclasses import dataclass
 
@@ -39,6 +39,11 @@ def execution(parts: Parts, degraded: tuple[str, ...]) -> Execution:
     """`degraded` names what it has to do without, for its results to tell."""
     spec = parts.document.spec
     accounts = Accounts(model=spec.model.name, metrics=parts.metrics, tracing=parts.tracing)
+    if spec.entrypoint and spec.framework == "crewai":
+        from agent_runtime.agent.own_crew import OwnCrew, load_crew
+
+        crew = load_crew(spec.entrypoint)
+        return OwnCrew(parts.document, crew, accounts=accounts, degraded=degraded)
     if spec.entrypoint:
         from agent_runtime.agent.own_graph import OwnGraph, load_graph
 

@@ -34,14 +34,21 @@ class Pod:
 
 
 @contextmanager
-def pod(document: str, folder: Path, **env: str) -> Iterator[Pod]:
+def pod(
+    document: str,
+    folder: Path,
+    *,
+    python: Path | None = None,
+    start_seconds: float = 60,
+    **env: str,
+) -> Iterator[Pod]:
     """Serve a document until the block ends; settings are those of the environment contract."""
     file = folder / f"agent-{uuid.uuid4().hex[:8]}.yaml"
     file.write_text(document)
     port, metrics_port = free_port(), free_port()
     ports = {"AGENT_PORT": str(port), "AGENT_METRICS_PORT": str(metrics_port)}
     process = subprocess.Popen(
-        [sys.executable, "-m", "agent_runtime", "run", str(file)],
+        [str(python or sys.executable), "-m", "agent_runtime", "run", str(file)],
         cwd=CHECKOUT,
         env=environment(AGENT_DRAIN_SECONDS="5", **{**ports, **env}),
         stdout=subprocess.PIPE,
@@ -52,7 +59,7 @@ def pod(document: str, folder: Path, **env: str) -> Iterator[Pod]:
     reader = Thread(target=_read, args=(running,), daemon=True)
     reader.start()
     try:
-        eventually(lambda: _answers(running), "the card")
+        eventually(lambda: _answers(running), "the card", seconds=start_seconds)
         yield running
     finally:
         if process.poll() is None:

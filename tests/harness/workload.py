@@ -29,16 +29,18 @@ def free_port(host: str = "127.0.0.1") -> int:
 Found = TypeVar("Found")
 
 
-def eventually(look: Callable[[], Found | None], what: str) -> Found:
-    """What `look` finds, asked again and again; fails after `START_SECONDS`."""
-    deadline = time.monotonic() + START_SECONDS
+def eventually(
+    look: Callable[[], Found | None], what: str, *, seconds: float = START_SECONDS
+) -> Found:
+    """What `look` finds, asked again and again; fails after `seconds`."""
+    deadline = time.monotonic() + seconds
     pause = threading.Event()
     while time.monotonic() < deadline:
         found = look()
         if found is not None:
             return found
         pause.wait(0.02)
-    raise AssertionError(f"waited {START_SECONDS:g} s for {what}")
+    raise AssertionError(f"waited {seconds:g} s for {what}")
 
 
 @dataclass
