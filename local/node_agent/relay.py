@@ -78,6 +78,8 @@ class _Side(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._connecting: asyncio.Task[None] | None = None
         self._ended = False
+        self._early = b""
+        """What came before there was a backend."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)
@@ -94,16 +96,34 @@ class _Side(asyncio.Protocol):
         elif self._transport.is_closing():
             self._peer.cut()
         else:
+            self._hand_over()
             self._transport.resume_reading()
+
+    def _hand_over(self) -> None:
+        """Give the backend what came early."""
+        if self._peer is None or self._peer._transport is None:
+            return
+        self._peer._transport.write(self._early)
+        self._early = b""
+        if self._ended and self._peer._transport.can_write_eof():
+            self._peer._transport.write_eof()
 
     def data_received(self, data: bytes) -> None:
         if self._peer and self._peer._transport:
             self._peer._transport.write(data)
+        elif self._connecting and not self._connecting.done():
+            # Before Python 3.11.4 a pause in connection_made is forgotten; one pair is heeded.
+            self._early += data
+            if self._transport:
+                self._transport.resume_reading()
+                self._transport.pause_reading()
 
     def eof_received(self) -> bool:
         """Pass the end of one direction on; the other one stays open."""
         self._ended = True
         peer = self._peer
+        if peer is None and self._connecting and not self._connecting.done():
+            return True
         if peer is None or peer._transport is None or self._transport is None:
             return False
         if not peer._transport.is_closing() and peer._transport.can_write_eof():

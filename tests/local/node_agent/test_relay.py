@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from typing import Any
 
 import pytest
 
@@ -149,3 +150,27 @@ async def test_a_broken_backend_connection_is_not_passed_on_as_a_clean_end() -> 
         with pytest.raises(ConnectionResetError):
             await reader.read()
         writer.close()
+
+
+def _reads_although_paused(self: Any, fd: int, callback: Any, *arguments: Any) -> None:
+    # `_SelectorTransport._add_reader` as Python 3.11.2 has it
+    if not self._closing:
+        self._loop._add_reader(fd, callback, *arguments)
+
+
+@pytest.mark.parametrize("size", [5, 1 << 20])
+async def test_what_comes_before_a_backend_is_connected_is_not_lost(
+    monkeypatch: pytest.MonkeyPatch, size: int
+) -> None:
+    old = "asyncio.selector_events._SelectorTransport._add_reader"
+    monkeypatch.setattr(old, _reads_although_paused)
+    connect = Relay.connect
+
+    async def late(self: Relay, client: Any) -> Any:
+        await asyncio.sleep(0.2)
+        return await connect(self, client)
+
+    monkeypatch.setattr(Relay, "connect", late)
+    data = b"x" * size
+    async with backend(answering(b"a")) as target, relaying(target) as relay:
+        assert await ask(relay.address, data) == b"a:" + data
