@@ -144,6 +144,12 @@ def test_a_caller_without_a_tenant_is_unauthorized(agent: RunningAgent) -> None:
     [
         (b"{", -32700),
         (b'{"jsonrpc": "2.0", "id": 1, "method": "nothing"}', -32601),
+        (
+            b'{"jsonrpc": "2.0", "id": 1, "method": "message/send", "params": {"message": {'
+            b'"messageId": "m", "role": "user", "kind": "message", "parts": [{"kind": "file",'
+            b' "file": {"bytes": "iVBORw0KGgo=", "mimeType": "image/png"}}]}}}',
+            -32005,
+        ),
         (b'{"jsonrpc": "2.0", "id": 1, "method": "SendMessage", "params": {"x": 1}}', -32602),
         (b'{"jsonrpc": "2.0", "id": 1, "method": "message/send", "params": {"x": 1}}', -32602),
         (

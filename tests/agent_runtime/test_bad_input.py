@@ -20,6 +20,12 @@ spec: {model: {name: scripted}}
 """
 TENANT = {"x-tenant-id": "acme"}
 HELLO: dict[str, Any] = {"model": "helper", "messages": [{"role": "user", "content": "hello"}]}
+PICTURE = [
+    {
+        "role": "user",
+        "content": [{"type": "image_url", "image_url": {"url": "data:image/png;base64,iVBORw=="}}],
+    }
+]
 
 
 @pytest.fixture(scope="module")
@@ -52,6 +58,7 @@ def post(agent: RunningAgent, body: bytes | str, **headers: str) -> httpx.Respon
         (b'{"model": "helper", "messages": "hi"}', "messages"),
         (b'{"model": "helper", "messages": [{"role": "tool", "content": "x"}]}', "role"),
         (b'{"model": "helper", "messages": [{"role": "assistant", "content": "x"}]}', "user's"),
+        (json.dumps({**HELLO, "messages": PICTURE}).encode(), "content"),
         (json.dumps(HELLO | {"temperature": 9}).encode(), "temperature"),
         (json.dumps(HELLO | {"n": 2}).encode(), "n:"),
         (json.dumps(HELLO | {"tools": [{"type": "function"}]}).encode(), "tools are its own"),

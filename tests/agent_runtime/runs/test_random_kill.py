@@ -35,7 +35,7 @@ class Workers:
     @contextmanager
     def dying(self) -> Iterator[None]:
         for each in self._running:
-            eventually(lambda each=each: each.ready() or None, "a worker")  # type: ignore[misc]
+            eventually(lambda each=each: each.ready() or None, "a worker", seconds=180)  # type: ignore[misc]
         self._thread.start()
         try:
             yield
@@ -161,7 +161,7 @@ def test_no_run_is_lost_or_doubled_when_all_workers_die_one_after_the_other(
         workers = [started(document, working, wait=False) for _ in range(2)]
         for each in workers:
             stack.callback(each.kill)
-            eventually(lambda each=each: each.ready() or None, "a worker")  # type: ignore[misc]
+            eventually(lambda each=each: each.ready() or None, "a worker", seconds=180)  # type: ignore[misc]
         client = stack.enter_context(
             httpx.Client(base_url=front.url, headers=TENANT, trust_env=False, timeout=30)
         )
