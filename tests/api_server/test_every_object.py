@@ -1,6 +1,7 @@
 """Every object that the program makes for a stack, against a real API server with the real CRDs."""
 
 from collections.abc import Iterator
+from functools import cache
 from typing import Any
 
 import pytest
@@ -24,6 +25,7 @@ WITH_TOKEN = {
 TEMPLATES = ("Deployment", "DaemonSet", "StatefulSet", "Job")
 
 
+@cache
 def known(server: ApiServer, stack: str) -> ApiServer:
     """The server with the kinds of the stack's charts, its namespaces and what its Pods name."""
     server.load_crds(*missing_crds(kinds_of(stack)))

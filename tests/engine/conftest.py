@@ -1,34 +1,36 @@
 """Projects over the session's API server; each test has its own namespace and its own state."""
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from local.paths import State
 from tests.harness.api_server import ApiServer
-from tests.harness.engine import Project
+from tests.harness.engine import STACK, Project
 
-SHARED = ("passphrase", "salt")
+SHARED = ("passphrase", "salt", "plugins.json")
 
 
 @pytest.fixture(scope="session")
-def secrets_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A passphrase with its salt, made once: the engine takes a second for it."""
-    project = Project(tmp_path_factory.mktemp("salt"))
-    project.engine.ensure_stack("test")
-    return project.state.root / "pulumi"
+def empty_state(tmp_path_factory: pytest.TempPathFactory) -> State:
+    """A state with the empty stack, made once: the CLI is started three times for it."""
+    project = Project(tmp_path_factory.mktemp("empty-state"))
+    project.engine.ensure_stack(STACK)
+    return project.state
 
 
 @pytest.fixture
-def project(tmp_path: Path, api_server: ApiServer, secrets_folder: Path) -> Project:
+def project(tmp_path: Path, api_server: ApiServer, empty_state: State) -> Project:
     """The tiny program, deploying to the real API server."""
-    return with_secrets(Project(tmp_path, api_server.kubeconfig), secrets_folder)
+    return begun(Project(tmp_path, api_server.kubeconfig), empty_state)
 
 
 @pytest.fixture
-def cloud_project(tmp_path: Path, secrets_folder: Path) -> Project:
+def cloud_project(tmp_path: Path, empty_state: State) -> Project:
     """The tiny program without any API server."""
-    return with_secrets(Project(tmp_path), secrets_folder)
+    return begun(Project(tmp_path), empty_state)
 
 
 @pytest.fixture
@@ -39,10 +41,12 @@ def namespace(request: pytest.FixtureRequest, api_server: ApiServer) -> Iterator
     api_server.client.delete("v1", "Namespace", name)
 
 
-def with_secrets(project: Project, folder: Path) -> Project:
+def begun(project: Project, empty: State) -> Project:
+    """The project with a copy of the empty state, of its own from here on."""
     project.state.make()
     for name in SHARED:
         target = project.state.root / "pulumi" / name
-        target.write_text((folder / name).read_text())
+        shutil.copyfile(empty.root / "pulumi" / name, target)
         target.chmod(0o600)
+    shutil.copytree(empty.pulumi_state, project.state.pulumi_state, dirs_exist_ok=True)
     return project

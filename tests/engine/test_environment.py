@@ -127,8 +127,9 @@ def test_a_real_plugin_is_preferred_and_a_change_of_kind_refused(
 
 
 def test_the_plain_cli_works_with_the_environment(
-    project: Project, api_server: ApiServer, namespace: str
+    tmp_path: Path, api_server: ApiServer, namespace: str
 ) -> None:
+    project = Project(tmp_path, api_server.kubeconfig)
     project.resources(config_map("settings", namespace, {"a": "1"}))
     before = project.stack_file.read_bytes()
     environment = os.environ | project.engine.environment()
