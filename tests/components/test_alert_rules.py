@@ -7,8 +7,7 @@ import pytest
 import yaml
 
 from components.metrics import configuration_files
-from local.paths import Cache
-from local.workloads.prometheus_package import installed
+from tests.harness.prometheus import prometheus
 
 pytestmark = pytest.mark.services
 
@@ -18,10 +17,7 @@ DURATION = "agent_request_duration_seconds_bucket"
 
 @pytest.fixture
 def promtool() -> Path:
-    prometheus = installed(Cache.default())
-    if prometheus is None or not prometheus.with_name("promtool").is_file():
-        pytest.skip("no Prometheus on PATH or in the cache: `make up` fetches Debian's")
-    return prometheus.with_name("promtool")
+    return prometheus().with_name("promtool")
 
 
 def run(promtool: Path, *arguments: str, folder: Path) -> str:

@@ -15,6 +15,7 @@ from local.node_agent.sandbox import find_bwrap
 from local.paths import Cache
 from local.report import Progress
 from local.toolchain import go as toolchain
+from tests.e2e.conftest import scripted_stack_file
 from tests.harness.platform import CHECKOUT, Platform
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
@@ -104,6 +105,26 @@ def test_no_room_for_the_state(tmp_path: Path) -> None:
     assert "MiB are free" in line
     assert str(folder) in line
     assert full.processes() == []
+
+
+@pytest.mark.slow
+def test_a_user_without_root_gets_a_whole_platform(tmp_path: Path) -> None:
+    bwrap = find_bwrap()
+    ordinary = Bare(tmp_path / "state", scripted_stack_file(tmp_path))
+    # the same files, and no right beyond them: not root, and root of nothing
+    ordinary.before = (str(bwrap.program), "--unshare-user", "--uid", "1000", "--gid", "1000")
+    ordinary.before += ("--dev-bind", "/", "/", "--")
+    try:
+        report = ordinary.up()
+        assert report["ready"]
+        assert report["conversation"]["sources"]
+        supervisor = next(it for it in ordinary.processes() if "local.supervisor" in it.cmdline())
+        mapped = Path(f"/proc/{supervisor.pid}/uid_map").read_text().split()
+        assert mapped[0] == "1000"
+        assert mapped[2] == "1"
+    finally:
+        ordinary.run("down", "--delete-state")
+    assert ordinary.processes() == []
 
 
 @contextmanager

@@ -6,8 +6,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from local.paths import Cache
-from local.workloads.prometheus_package import installed
+from tests.harness.prometheus import prometheus
 from tests.harness.workload import eventually, workload
 
 pytestmark = pytest.mark.services
@@ -20,10 +19,8 @@ def test_without_prometheus_the_launcher_says_what_to_do(tmp_path: Path) -> None
         pass
 
 
-@pytest.mark.skipif(
-    installed(Cache.default()) is None, reason="no Prometheus on PATH or in the tool cache"
-)
 def test_it_scrapes_from_its_own_address_only(tmp_path: Path) -> None:
+    prometheus()
     config = tmp_path / "prometheus.yml"
     config.write_text("global: {scrape_interval: 1s}\nscrape_configs: []\n")
     with workload("prometheus", "--config", config, "--data", tmp_path / "data") as running:
