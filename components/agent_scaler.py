@@ -108,17 +108,26 @@ def _load_triggers(scaling: Scaling) -> list[dict[str, Any]]:
 
 
 def manifests(
-    name: str, spec: dict[str, Any], *, agent: str, namespace: Any, redis_secret: Any
+    name: str,
+    spec: dict[str, Any],
+    *,
+    agent: str,
+    namespace: Any,
+    redis_secret: Any,
+    redis_ca_secret: Any = None,
 ) -> dict[str, dict[str, Any]]:
-    """The ScaledObject and the TriggerAuthentication that gives it the queue's password."""
+    """The ScaledObject and the TriggerAuthentication that gives it the queue's password, and with
+    `redis_ca_secret` the certificate authority (key `ca.crt`) of a store with one of its own."""
 
     def made(kind: str, body: dict[str, Any]) -> dict[str, Any]:
         meta = metadata(name, component="agent", namespace=namespace, labels=labels(agent))
         return {"apiVersion": KEDA, "kind": kind, "metadata": meta, "spec": body}
 
-    password = {"parameter": "password", "name": redis_secret, "key": "password"}
+    given = [{"parameter": "password", "name": redis_secret, "key": "password"}]
+    if redis_ca_secret is not None:
+        given.append({"parameter": "ca", "name": redis_ca_secret, "key": "ca.crt"})
     return {
-        "authentication": made("TriggerAuthentication", {"secretTargetRef": [password]}),
+        "authentication": made("TriggerAuthentication", {"secretTargetRef": given}),
         "scaler": made("ScaledObject", spec),
     }
 
@@ -140,6 +149,7 @@ class AgentScaler(ComponentResource):
         redis_address: Input[str],
         redis_secret: Input[str],
         redis_tls: bool = False,
+        redis_ca_secret: str | None = None,
         opts: ResourceOptions | None = None,
     ) -> None:
         super().__init__("agentic:agents:AgentScaler", name, None, opts)
@@ -152,7 +162,14 @@ class AgentScaler(ComponentResource):
             authentication=name,
             redis_tls=redis_tls,
         )
-        objects = manifests(name, spec, agent=agent, namespace=namespace, redis_secret=redis_secret)
+        objects = manifests(
+            name,
+            spec,
+            agent=agent,
+            namespace=namespace,
+            redis_secret=redis_secret,
+            redis_ca_secret=redis_ca_secret,
+        )
         made = [
             kubernetes_object(f"{name}-{what}", manifest, opts=child_options(self, opts))
             for what, manifest in objects.items()

@@ -234,6 +234,7 @@ def scalers(
             ),
             redis_secret=around.session_store_secret,
             redis_tls=around.session_store_tls,
+            redis_ca_secret=around.session_store_ca_secret,
             opts=foundation.in_cluster,
         )
 

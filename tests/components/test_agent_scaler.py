@@ -107,6 +107,31 @@ def test_the_password_comes_from_the_secret() -> None:
 
 
 @pytest.mark.unit
+def test_the_authority_of_a_store_comes_from_its_secret_and_tls_is_said_once() -> None:
+    """KEDA 2.20 refuses a trigger that says TLS in both of its objects."""
+    spec = scaled_object_spec(
+        AgentScalerConfig(),
+        agent="a",
+        scaling=Scaling(),
+        authentication="agent-scaler",
+        redis_tls=True,
+        **WIRES,
+    )
+    found = manifests(
+        "agent-scaler",
+        spec,
+        agent="a",
+        namespace="ai-agents",
+        redis_secret="session-store-auth",
+        redis_ca_secret="redis-master-client-tls",
+    )["authentication"]
+    given = {each["parameter"]: each for each in found["spec"]["secretTargetRef"]}
+    assert given["ca"] == {"parameter": "ca", "name": "redis-master-client-tls", "key": "ca.crt"}
+    assert set(given) == {"password", "ca"}
+    assert spec["triggers"][0]["metadata"]["enableTLS"] == "true"
+
+
+@pytest.mark.unit
 def test_the_component_makes_both() -> None:
     def build() -> dict[str, Any]:
         scaler = AgentScaler(

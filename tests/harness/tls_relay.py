@@ -48,11 +48,11 @@ def self_signed(folder: Path, name: str) -> tuple[Path, Path]:
 
 
 @contextmanager
-def tls_relay(port: int, certificate: Path, key: Path) -> Iterator[int]:
-    """The port of 127.0.0.1 where TLS leads to `port` while the block runs."""
+def tls_relay(port: int, certificate: Path, key: Path, *, listen: int = 0) -> Iterator[int]:
+    """The port of 127.0.0.1 (`listen`, or a free one) where TLS leads to `port` meanwhile."""
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     context.load_cert_chain(certificate, key)
-    with socket.create_server(("127.0.0.1", 0)) as door:
+    with socket.create_server(("127.0.0.1", listen)) as door:
 
         def accept() -> None:
             while True:
@@ -75,7 +75,7 @@ def _relay(taken: socket.socket, context: ssl.SSLContext, port: int) -> None:
         secured = context.wrap_socket(taken, server_side=True)
         with secured, socket.create_connection(("127.0.0.1", port)) as behind:
             while True:
-                ready = [secured] if secured.pending() else []
+                ready: list[socket.socket] = [secured] if secured.pending() else []
                 if not ready:
                     ready = select.select([secured, behind], [], [])[0]
                 for source in ready:

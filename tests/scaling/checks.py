@@ -89,6 +89,13 @@ def is_kept(history: History, claim: str, *, since: float) -> None:
         assert not found[0].leaving, f"{claim} is being taken away"
 
 
+def nodes_are_gone(history: History, pool: str, *, before: Moment) -> None:
+    """A pool that had nodes has none any more, not even one on its way out."""
+    assert before.of(pool), f"{pool}: there never was a node"
+    left = [claim.name for claim in history.now.of(pool)]
+    assert not left, f"{pool}: {len(left)} nodes are still there"
+
+
 def scales_between(
     history: History, deployment: str, least: int, most: int, *, since: float
 ) -> None:

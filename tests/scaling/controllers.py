@@ -13,6 +13,7 @@ from local.control_plane.pki import Pki
 from local.control_plane.readiness import answers
 from local.node_agent.sandbox import find_bwrap
 from local.process import ProcessSpec
+from tests.scaling.loads import PLAIN_PORT
 
 KARPENTER_METRICS, KARPENTER_PROBE = 27080, 27081
 KEDA_SERVICE, KEDA_METRICS, KEDA_PROBE = 27666, 27667, 27668
@@ -176,11 +177,11 @@ LOGINS = ("authentication", "authorization", "lister")
 
 
 def valkey(around: Surroundings, password_file: Path) -> ProcessSpec:
-    """The platform's own session store program, at the port of the stack."""
+    """The platform's own session store program, which speaks no TLS itself."""
     import sys
 
     argv = [sys.executable, "-m", "local.workloads.session_store", "--host", "127.0.0.1"]
-    argv += ["--port", "6379", "--password-file", str(password_file)]
+    argv += ["--port", str(PLAIN_PORT), "--password-file", str(password_file)]
     argv += ["--data", str(around.state / "valkey")]
     return ProcessSpec(
         name="valkey",

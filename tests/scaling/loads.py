@@ -8,6 +8,8 @@ import redis
 from local.kube import Manifest
 
 PASSWORD = "of-the-scaling-tests"
+PLAIN_PORT = 6378
+"""Where the store listens without TLS, for the tests alone."""
 GPU = "nvidia.com/gpu"
 PAUSE = "registry.k8s.io/pause:3.10"
 
@@ -48,7 +50,7 @@ def gpu_pods(name: str, namespace: str, count: int, *, node_labels: Mapping[str,
 
 def put_tasks(queue: str, count: int) -> None:
     """Append `count` tasks to the Redis list, or with 0 empty it."""
-    with redis.Redis(host="127.0.0.1", port=6379, password=PASSWORD) as server:
+    with redis.Redis(host="127.0.0.1", port=PLAIN_PORT, password=PASSWORD) as server:
         if count:
             server.rpush(queue, *[f"task-{number}" for number in range(count)])
         else:

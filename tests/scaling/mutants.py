@@ -29,6 +29,8 @@ def edit(data: dict[str, Any]) -> None:
             "weight": weight,
             "labels": {WEIGHTS_LABEL: "real" if name in (FIRST, THEN) else "mutant"},
         }
+    # the pool whose nodes may never go
+    pools[MUTANT_THEN]["disruption"] = real["disruption"] | {"budgets": [{"nodes": "0"}]}
     real["disruption"]["budgets"] = [{"nodes": "100%"}]
     data["scalers"][SCALER] |= {
         "minReplicas": 1,

@@ -16,15 +16,17 @@ from local.crds import load
 from local.kube import KubeClient
 from local.paths import Cache
 from local.process import ProcessSpec, log_tail, spawn, stop
+from tests.harness.tls_relay import tls_relay
 from tests.scaling import controllers
 from tests.scaling.aggregation import aggregated_apis, kwok_node_class_kind
-from tests.scaling.loads import PASSWORD
+from tests.scaling.loads import PASSWORD, PLAIN_PORT
 from tests.scaling.signals import METRICS_PORT, signals
 
 KINDS = (
     *("nodepools.karpenter.sh", "nodeclaims.karpenter.sh", "nodeoverlays.karpenter.sh"),
     *("capacitybuffers.autoscaling.x-k8s.io", "keda"),
 )
+STORE_PORT = 6379
 START_SECONDS = 90.0
 POLL_SECONDS = 0.05
 FASTER = (
@@ -124,6 +126,9 @@ def plane(
                 controllers.valkey(around, password),
             ]
         )
+        issue(pki, "session-store", hosts=names)
+        pair = pki.certificate("session-store"), pki.key("session-store")
+        stack.enter_context(tls_relay(PLAIN_PORT, *pair, listen=STORE_PORT))
         made.start([controllers.keda_adapter(around, certificates)])
         for manifest in aggregated_apis(pki.ca.read_text(), controllers.ADAPTER_PORT, METRICS_PORT):
             client.apply(manifest)

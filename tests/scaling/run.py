@@ -15,7 +15,7 @@ from tests.scaling.history import observed
 from tests.scaling.plane import KINDS, plane
 from tests.scaling.private_network import private_network
 from tests.scaling.stack_objects import AGENT
-from tests.scaling.stage import cluster_names, objects
+from tests.scaling.stage import cluster_names, objects, store_authority
 from tests.scaling.story import AGENTS, MUTANT_AGENT, Story, Teller
 
 
@@ -40,6 +40,7 @@ def told(state: Path) -> Iterator[Story]:
             serving = time.time() - began
             for manifest in manifests:
                 running.client.apply(manifest)
+            running.client.apply(store_authority(running.around.pki.ca.read_text()))
             scaled = [f"{AGENTS}/{AGENT}", f"{AGENTS}/{MUTANT_AGENT}"]
             with observed(running.client, running.karpenter_log, scaled) as history:
                 teller = Teller(running, history)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from components.session_store import CLIENT_SECRET
 from local.kube import Manifest
 from tests.scaling import stack_objects
 from tests.scaling.loads import PASSWORD
@@ -48,6 +49,13 @@ def agents(platform: Platform) -> Iterator[Manifest]:
     mutant = renamed(stack_objects.changed().manifest("ScaledObject", SCALER), f"{SCALER}-mutant")
     mutant["spec"]["scaleTargetRef"]["name"] = MUTANT_AGENT
     yield mutant
+
+
+def store_authority(text: str) -> Manifest:
+    """The Secret that cert-manager would fill for the session store's clients."""
+    metadata = {"name": CLIENT_SECRET, "namespace": AGENTS}
+    secret = {"apiVersion": "v1", "kind": "Secret", "metadata": metadata}
+    return secret | {"stringData": {"ca.crt": text}}
 
 
 def _mutant_agent(deployment: Manifest) -> Manifest:

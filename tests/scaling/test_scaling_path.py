@@ -111,8 +111,14 @@ def test_a_node_that_does_not_say_so_goes(story: Story) -> None:
 
 
 def test_the_nodes_are_gone_after_the_load(story: Story) -> None:
-    left = [claim.name for claim in story.history.now.of(GPU_POOL)]
-    assert left == []
+    assert story.height is not None
+    checks.nodes_are_gone(story.history, GPU_POOL, before=story.height)
+
+
+def test_nodes_that_stay_would_be_noticed(story: Story) -> None:
+    assert story.height is not None
+    with pytest.raises(AssertionError, match="are still there"):
+        checks.nodes_are_gone(story.history, MUTANT_THEN, before=story.height)
 
 
 def test_a_list_of_tasks_scales_the_agent_from_2_to_20_and_back(story: Story) -> None:
