@@ -1,6 +1,6 @@
 """What makes GPUs usable and visible: device plugin or DRA driver, and the DCGM exporter."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Any, Literal
 
 import pulumi
@@ -68,6 +68,15 @@ def device_plugin_values(sharings: Iterable[GpuSharing] = ()) -> dict[str, Any]:
     return values | {"config": {"map": texts, "default": WHOLE}}
 
 
+def efa_plugin_values(types: Iterable[str]) -> dict[str, Any]:
+    """Values of the aws-efa-k8s-device-plugin chart: nodes of these types, whatever their taints.
+
+    Ours in place of the chart's list of types, which may lag behind the instance facts.
+    """
+    labels = {"keys": ["node.kubernetes.io/instance-type"], "values": sorted(set(types))}
+    return {"supportedInstanceLabels": labels, "tolerations": [{"operator": "Exists"}]}
+
+
 def dra_driver_values() -> dict[str, Any]:
     """Values of the DRA driver's chart: GPUs, no multi-node fabric."""
     return {
@@ -97,10 +106,12 @@ class GpuSupport(pulumi.ComponentResource):
         *,
         config: GpuSupportConfig,
         sharings: Iterable[GpuSharing] = (),
+        efa_types: Collection[str] = (),
         auto_mode: bool = False,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
-        """`sharings` are those of the pools. EKS Auto Mode brings a device plugin of its own."""
+        """`sharings` are those of the pools, `efa_types` the instance types of those with EFA
+        interfaces. EKS Auto Mode brings device plugins of its own."""
         super().__init__("agentic:capacity:GpuSupport", name, None, opts)
         dra = config.allocation == "dra"
         charts: dict[str, dict[str, Any]] = {}
@@ -108,6 +119,8 @@ class GpuSupport(pulumi.ComponentResource):
             charts["nvidia-dra-driver-gpu"] = dra_driver_values()
         elif not auto_mode:
             charts["nvidia-device-plugin"] = device_plugin_values(sharings)
+        if efa_types and not auto_mode:
+            charts["aws-efa-k8s-device-plugin"] = efa_plugin_values(efa_types)
         if config.metrics:
             label = GPU_PRESENT_IN_AUTO_MODE if auto_mode else GPU_PRESENT
             charts["dcgm-exporter"] = dcgm_exporter_values(label=label, dra=dra)

@@ -34,6 +34,10 @@ CHARTS: Final[dict[str, Chart]] = {
     "agentgateway-crds": Chart("agentgateway-crds", "oci://cr.agentgateway.dev/charts", "v1.4.1"),
     # renovate: datasource=helm depName=argo-cd registryUrl=https://argoproj.github.io/argo-helm
     "argo-cd": Chart("argo-cd", "https://argoproj.github.io/argo-helm", "10.1.1"),
+    # renovate: datasource=helm depName=aws-efa-k8s-device-plugin registryUrl=https://aws.github.io/eks-charts
+    "aws-efa-k8s-device-plugin": Chart(
+        "aws-efa-k8s-device-plugin", "https://aws.github.io/eks-charts", "v0.5.30"
+    ),
     # renovate: datasource=helm depName=aws-load-balancer-controller registryUrl=https://aws.github.io/eks-charts
     "aws-load-balancer-controller": Chart(
         "aws-load-balancer-controller", "https://aws.github.io/eks-charts", "3.5.0"

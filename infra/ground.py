@@ -64,6 +64,12 @@ def operators(config: PlatformConfig, foundation: Foundation) -> list[pulumi.Res
             "gpu-support",
             config=config.gpu_support,
             sharings=[pool.sharing for pool in pools if pool.sharing is not None],
+            efa_types=[
+                each
+                for pool in (*pools, *config.cpu_pools.values())
+                if pool.node_class.efa
+                for each in pool.instance_types
+            ],
             auto_mode=config.cluster.eks is not None and config.cluster.eks.auto_mode,
             opts=opts,
         )

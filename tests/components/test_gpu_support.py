@@ -71,6 +71,18 @@ def test_device_plugin_and_dra_driver_never_run_side_by_side() -> None:
 
 
 @pytest.mark.unit
+def test_nodes_with_fabric_interfaces_get_their_plugin_whatever_their_taints() -> None:
+    made = charts(efa_types=["p5.48xlarge", "p4d.24xlarge", "p5.48xlarge"])
+    (plugin,) = [it for it in made.of_type(":Release") if it.name.startswith("aws-efa")]
+    values = plugin.inputs["values"]
+    assert values["supportedInstanceLabels"]["values"] == ["p4d.24xlarge", "p5.48xlarge"]
+    assert values["tolerations"] == [{"operator": "Exists"}]
+    assert "aws-efa-k8s-device-plugin" not in names(
+        charts(efa_types=["p5.48xlarge"], auto_mode=True)
+    )
+
+
+@pytest.mark.unit
 def test_auto_mode_brings_a_device_plugin_of_its_own() -> None:
     made = charts(auto_mode=True)
     assert names(made) == ["dcgm-exporter"]
