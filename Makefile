@@ -13,10 +13,10 @@ WORKERS ?= -n 2 --dist loadgroup --no-loadscope-reorder
 ROOT_OF_OWN = $$(test "$$(id -u)" = 0 || echo unshare --map-root-user)
 
 # of `make bench`; scaling is left out, as it needs a network of its own (make test-scaling)
-AREAS := models runtime gateway retrieval preview
+AREAS := models runtime recovery gateway retrieval preview
 
 .DEFAULT_GOAL := help
-.PHONY: help up status logs down clean ask trace token env preview check test test-stacks test-scaling test-all bench docs format environment
+.PHONY: help up status logs down clean ask trace token env preview check test test-stacks test-scaling test-gateway test-all bench docs format environment
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -80,10 +80,14 @@ test-scaling: environment ## the stack's pools, quotas and scalers under the rea
 	@$(PYTHON) -m local tools --scaling
 	@$(ROOT_OF_OWN) $(PYTEST) tests/scaling $(ARGS)
 
+test-gateway: environment ## the gateway's objects under the real kgateway and endpoint picker
+	@$(PYTHON) -m local tools --gateway
+	@$(ROOT_OF_OWN) $(PYTEST) tests/gateway $(ARGS)
+
 test-all: environment ## every tier
-	@$(PYTHON) -m local tools --scaling
+	@$(PYTHON) -m local tools --scaling --gateway
 	@$(PYTEST) $(WORKERS) $(ARGS)
 
-bench: environment ## every figure; AREA=models|runtime|gateway|retrieval|preview|scaling for one
+bench: environment ## every figure; AREA=models|runtime|recovery|gateway|retrieval|preview|scaling for one
 	@if [ -z "$(AREA)" ]; then $(PYTHON) tools/bench.py $(ARGS); fi
 	@for area in $(or $(AREA),$(AREAS)); do echo "$$area"; $(PYTHON) -m tools.bench_$$area || exit 1; done

@@ -204,8 +204,15 @@ def _groups(routes: RouteTable, route: ModelRoute, namespace: Any) -> Manifests:
     found[name] = _made(
         KGATEWAY, "Backend", name, namespace, {"type": "PriorityGroups", "priorityGroups": groups}
     )
-    policy = backend_policy_spec([_backend_target(host) for host in hosts])
-    policy["outlierDetection"]["maxEjectionPercent"] = 100
+    # The group is one cluster of its own: a policy of its hosts' Backends would never reach it. One
+    # failure puts a host aside, for the next try would go there again.
+    policy = backend_policy_spec([_backend_target(name)])
+    policy["outlierDetection"] |= {
+        "consecutive5xx": 1,
+        "interval": "1s",
+        "baseEjectionTime": "5s",
+        "maxEjectionPercent": 100,
+    }
     found[f"{name}-policy"] = _made(KGATEWAY, "BackendConfigPolicy", name, namespace, policy)
     return found
 

@@ -54,5 +54,8 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
     tools.add_argument(
         "--scaling", action="store_true", help="also those of the slow tests of the scaling path"
     )
+    tools.add_argument(
+        "--gateway", action="store_true", help="also those of the slow tests of the gateways"
+    )
     add("env", "shell lines that point pulumi and kubectl at this platform", as_json=False)
     return parser.parse_args(argv)

@@ -2,6 +2,7 @@
 
 from local.toolchain.pins import (
     CONTROL_PLANE_TOOLS,
+    GATEWAY_TOOLS,
     LIMIT_TOOLS,
     PLATFORM_TOOLS,
     SCALING_TOOLS,
@@ -10,6 +11,7 @@ from local.toolchain.provision import cached, ensure
 
 __all__ = [
     "CONTROL_PLANE_TOOLS",
+    "GATEWAY_TOOLS",
     "LIMIT_TOOLS",
     "PLATFORM_TOOLS",
     "SCALING_TOOLS",

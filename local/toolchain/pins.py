@@ -14,6 +14,8 @@ KWOK = "0.7.0"
 KARPENTER = "1.14.1"
 KEDA = "2.20.2"
 RATELIMIT = "3fb70258"
+KGATEWAY = "2.4.2"
+ENDPOINT_PICKER = "1.5.0"
 
 
 @dataclass(frozen=True)
@@ -178,6 +180,26 @@ RATELIMIT_BUILD = GoBuild(
 )
 """Envoy's rate limit service; its project tags no releases, so the version is a commit."""
 
+KGATEWAY_BUILD = GoBuild(
+    name="kgateway",
+    version=KGATEWAY,
+    module=MODULES / "kgateway",
+    binaries=("kgateway",),
+    packages=("github.com/kgateway-dev/kgateway/v2/cmd/kgateway",),
+    disk_mib=4000,
+)
+"""kgateway's controller; the newest of 2.4 that the module proxy has, a patch before the chart."""
+_PICKING = "sigs.k8s.io/gateway-api-inference-extension/cmd"
+ENDPOINT_PICKER_BUILD = GoBuild(
+    name="endpoint-picker",
+    version=ENDPOINT_PICKER,
+    module=MODULES / "endpoint-picker",
+    binaries=("epp", "bbr"),
+    packages=(f"{_PICKING}/epp", f"{_PICKING}/bbr"),
+    disk_mib=3000,
+)
+"""The endpoint picker and the body-based router of the Gateway API inference extension."""
+
 _KUBERNETES_PATTERN = re.compile(rf"Kubernetes v{_MAJOR}\.{_MINOR}\.\d+")
 
 
@@ -216,6 +238,9 @@ TOOLS: dict[str, Tool] = {
             KWOK_BUILD,
         ),
         Tool("ratelimit", (), None, RATELIMIT, RATELIMIT_BUILD),
+        Tool("kgateway", (), None, KGATEWAY, KGATEWAY_BUILD),
+        Tool("epp", (), None, ENDPOINT_PICKER, ENDPOINT_PICKER_BUILD),
+        Tool("bbr", (), None, ENDPOINT_PICKER, ENDPOINT_PICKER_BUILD),
         Tool("karpenter-kwok", (), None, KARPENTER, KARPENTER_BUILD),
         Tool("keda-operator", (), None, KEDA, _keda("keda-operator", "operator")),
         Tool("keda-adapter", (), None, KEDA, _keda("keda-adapter", "adapter")),
@@ -226,5 +251,7 @@ PLATFORM_TOOLS = ("pulumi", *CONTROL_PLANE_TOOLS, "kubectl")
 """What `make up` and all but the slow tests run."""
 LIMIT_TOOLS = ("ratelimit",)
 """What the gateway's tests, and a stack with `gateway.limits`, run beside the platform."""
+GATEWAY_TOOLS = ("kgateway", "epp", "bbr", *LIMIT_TOOLS)
+"""What `tests/gateway` runs beside the control plane."""
 SCALING_TOOLS = ("kwok", "karpenter-kwok", "keda-operator", "keda-adapter")
 """What `tests/scaling` runs beside the control plane."""

@@ -7,7 +7,15 @@ from local.paths import Cache
 from local.report import Progress, UserError
 from local.toolchain.build import build
 from local.toolchain.extract import extract
-from local.toolchain.pins import SCALING_TOOLS, TOOLS, GoBuild, Recipe, Tool
+from local.toolchain.pins import (
+    GATEWAY_TOOLS,
+    LIMIT_TOOLS,
+    SCALING_TOOLS,
+    TOOLS,
+    GoBuild,
+    Recipe,
+    Tool,
+)
 from local.toolchain.search import on_path
 from local.toolchain.store import Store
 
@@ -33,8 +41,11 @@ def cached(names: Sequence[str], cache: Cache) -> dict[str, Path]:
         found |= _here(tool, store) or {}
     missing = [name for name in names if name not in found]
     if missing:
-        scaling = set(missing) & set(SCALING_TOOLS)
-        command = ".venv/bin/python -m local tools --scaling" if scaling else "make up"
+        tiers = {"--scaling": SCALING_TOOLS, "--gateway": GATEWAY_TOOLS}
+        asked = [
+            flag for flag, of_tier in tiers.items() if {*missing} & {*of_tier} - {*LIMIT_TOOLS}
+        ]
+        command = f".venv/bin/python -m local tools {' '.join(asked)}" if asked else "make up"
         raise UserError(f"not installed: {', '.join(missing)}: `{command}` installs them")
     return {name: found[name] for name in names}
 

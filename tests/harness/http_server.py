@@ -11,14 +11,14 @@ from local.workloads.serving import configured, listener
 
 
 @contextmanager
-def serving(app: ASGIApp) -> Iterator[str]:
-    """Serve `app` while the block runs; gives its base URL."""
-    bound = listener("127.0.0.1", 0)
+def serving(app: ASGIApp, *, host: str = "127.0.0.1", port: int = 0) -> Iterator[str]:
+    """Serve `app` while the block runs, by default at a free port; gives its base URL."""
+    bound = listener(host, port)
     server = uvicorn.Server(configured(app))
     thread = threading.Thread(target=server.run, kwargs={"sockets": [bound]}, daemon=True)
     thread.start()
     try:
-        yield f"http://127.0.0.1:{bound.getsockname()[1]}"
+        yield f"http://{host}:{bound.getsockname()[1]}"
     finally:
         server.should_exit = True
         thread.join(timeout=15)

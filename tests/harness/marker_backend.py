@@ -78,10 +78,10 @@ def _wants_stream(body: bytes) -> bool:
 
 
 @contextmanager
-def marker_backend(name: str) -> Iterator[MarkerBackend]:
-    """Serve one on a free port of 127.0.0.1 while the block runs."""
+def marker_backend(name: str, *, host: str = "127.0.0.1", port: int = 0) -> Iterator[MarkerBackend]:
+    """Serve one while the block runs, by default on a free port."""
     backend = MarkerBackend(name)
-    with serving(backend.app()) as url:
+    with serving(backend.app(), host=host, port=port) as url:
         backend.port = urlsplit(url).port or 0
         try:
             yield backend
