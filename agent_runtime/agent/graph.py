@@ -33,9 +33,6 @@ def build_graph(model_step: ModelStep, tool_step: ToolStep) -> Graph:
         retry_on=TransientToolError,
     )
 
-    async def call(wanted: ToolTask) -> dict[str, Any]:
-        return await tool_step(wanted, get_runtime(RunContext))
-
     as_task: Any = task(name="tool", retry_policy=retry)
     tool = as_task(call)
 
@@ -46,12 +43,17 @@ def build_graph(model_step: ModelStep, tool_step: ToolStep) -> Graph:
             wanted = _wanted(state, runtime.context)
             if not wanted:
                 return state
-            for update in await asyncio.gather(*(tool(each) for each in wanted)):
+            for update in await asyncio.gather(*(tool(tool_step, each) for each in wanted)):
                 state = advanced(state, update)
             if state["waiting"]:
                 return state  # played again when the people it waits for have spoken
 
     return agent
+
+
+async def call(step: ToolStep, wanted: ToolTask) -> dict[str, Any]:
+    """One tool call; of a function within another LangGraph looks at the signature each time."""
+    return await step(wanted, get_runtime(RunContext))
 
 
 def _wanted(state: RunState, context: RunContext) -> list[ToolTask]:

@@ -134,11 +134,11 @@ async def _frames(
     feed: Feed, first: list[RunEvent], answer: ChatAnswer, *, with_usage: bool
 ) -> AsyncIterator[str]:
     """The stream's text; what came at once goes out at once."""
-    yield answer.opening()
     events = first
+    text = answer.opening()
     try:
         while events or not feed.ended:
-            text = "".join(answer.told(event) for event in events)
+            text += "".join(answer.told(event) for event in events)
             found = outcome(events[-1]) if events else None
             if isinstance(found, RequestError):
                 yield text + failure(found)
@@ -149,8 +149,7 @@ async def _frames(
             if text:
                 yield text
             events = await feed.next(KEEP_ALIVE_SECONDS)
-            if not events and not feed.ended:
-                yield KEEP_ALIVE
+            text = "" if events or feed.ended else KEEP_ALIVE
         yield failure(run_lost())
     except RequestError as error:
         yield failure(error)
