@@ -7,7 +7,6 @@ succeed without it, so that these tests notice when a guard is gone.
 
 import json
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import httpx
@@ -21,7 +20,7 @@ from agent_runtime.agent import tool_step, voice
 from agent_runtime.agent.link_guard import LinkGuard
 from agent_runtime.tools import api_call, arguments, policy
 from agent_runtime.tools.address_guard import AddressGuard, PinnedAddress
-from tests.harness.agent import serving_agent
+from tests.harness.agent import RunningAgent, serving_agent
 from tests.harness.http_server import serving
 from tests.harness.scripted_model import RunningModel, scripted_model
 
@@ -100,21 +99,22 @@ class World:
         return Starlette(routes=[Route("/{any}", answer, methods=["GET", "POST"])])
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def world() -> World:
     return World()
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def model() -> Iterator[RunningModel]:
     with scripted_model(RULES) as running:
         yield running
 
 
-def asked(
-    question: str, world: World, model: RunningModel, secrets: Path, *, stream: bool = False
-) -> dict[str, Any]:
-    """The answer; of a stream, its text."""
+@pytest.fixture(scope="module")
+def agent(
+    world: World, model: RunningModel, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[RunningAgent]:
+    secrets = tmp_path_factory.mktemp("secrets")
     (secrets / "mail").mkdir()
     (secrets / "mail" / "token").write_text(TOKEN)
     with serving(world.app()) as url:
@@ -124,17 +124,28 @@ def asked(
             model_base_url=model.base_url,
             allowed_hosts=("127.0.0.1",),
             secrets_dir=secrets,
-        ) as agent:
-            answer = httpx.post(
-                f"{agent.base_url}/chat/completions",
-                json={
-                    "model": "helper",
-                    "messages": [{"role": "user", "content": question}],
-                    "stream": stream,
-                },
-                headers={"x-tenant-id": "acme", "x-user-id": "kim"},
-                timeout=60,
-            )
+        ) as running:
+            yield running
+
+
+@pytest.fixture(autouse=True)
+def _nothing_asked_yet(world: World, model: RunningModel) -> None:
+    world.calls.clear()
+    model.model.requests.clear()
+
+
+def asked(question: str, agent: RunningAgent, *, stream: bool = False) -> dict[str, Any]:
+    """The answer; of a stream, its text."""
+    answer = httpx.post(
+        f"{agent.base_url}/chat/completions",
+        json={
+            "model": "helper",
+            "messages": [{"role": "user", "content": question}],
+            "stream": stream,
+        },
+        headers={"x-tenant-id": "acme", "x-user-id": "kim"},
+        timeout=60,
+    )
     assert answer.status_code == 200, answer.text
     return {"text": told(answer.text)} if stream else dict(answer.json())
 
@@ -182,13 +193,12 @@ KEPT = "kept"
 def test_a_mail_that_orders_to_send_is_held_until_a_person_agrees(
     guard: str,
     world: World,
-    model: RunningModel,
-    tmp_path: Path,
+    agent: RunningAgent,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     if guard != KEPT:
         monkeypatch.setattr(tool_step, "taints", _never)
-    said = asked("mail", world, model, tmp_path)
+    said = asked("mail", agent)
     held = said["agentic"]["status"] == "waiting_input"
     assert held is (guard == KEPT)
     assert ("/send" in world.calls) is (guard != KEPT)
@@ -201,27 +211,25 @@ def test_a_mail_that_orders_to_send_is_held_until_a_person_agrees(
 def test_a_destructive_call_is_held_even_when_nothing_came_from_outside(
     guard: str,
     world: World,
-    model: RunningModel,
-    tmp_path: Path,
+    agent: RunningAgent,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     if guard != KEPT:
         monkeypatch.setattr(tool_step, "verdict", _free)
-    asked("clean", world, model, tmp_path)
+    asked("clean", agent)
     assert ("/wipe" in world.calls) is (guard != KEPT)
 
 
 @both
 def test_a_service_that_echoes_the_credential_does_not_put_it_before_the_model(
     guard: str,
-    world: World,
     model: RunningModel,
-    tmp_path: Path,
+    agent: RunningAgent,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     if guard != KEPT:
         monkeypatch.setattr(api_call, "masked", _bare)
-    asked("mail", world, model, tmp_path)
+    asked("mail", agent)
     seen = any(TOKEN in str(each["body"]) for each in model.requests)
     assert any("SEND-ORDER" in str(each["body"]) for each in model.requests)
     assert seen is (guard != KEPT)
@@ -233,14 +241,12 @@ def test_a_picture_that_carries_secrets_to_a_foreign_host_leaves_the_answer(
     *,
     guard: str,
     stream: bool,
-    world: World,
-    model: RunningModel,
-    tmp_path: Path,
+    agent: RunningAgent,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     if guard != KEPT:
         monkeypatch.setattr(voice, "LinkGuard", Unguarded)
-    said = asked("look up", world, model, tmp_path, stream=stream)
+    said = asked("look up", agent, stream=stream)
     assert "Look:" in str(said)
     assert "rest" in str(said)
     assert ("rival.example" in str(said)) is (guard != KEPT)
@@ -250,13 +256,12 @@ def test_a_picture_that_carries_secrets_to_a_foreign_host_leaves_the_answer(
 def test_the_model_cannot_name_another_tenant(
     guard: str,
     world: World,
-    model: RunningModel,
-    tmp_path: Path,
+    agent: RunningAgent,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     if guard != KEPT:
         monkeypatch.setattr(arguments, "_mistakes", _no_mistakes)
-    asked("search", world, model, tmp_path)
+    asked("search", agent)
     crossed = any("tenant=rival" in each for each in world.calls)
     assert crossed is (guard != KEPT)
 
@@ -265,8 +270,7 @@ def test_the_model_cannot_name_another_tenant(
 def test_a_host_inside_that_is_not_listed_is_not_reached(
     guard: str,
     world: World,
-    model: RunningModel,
-    tmp_path: Path,
+    agent: RunningAgent,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     async def anywhere(self: AddressGuard, url: str) -> PinnedAddress:
@@ -276,5 +280,5 @@ def test_a_host_inside_that_is_not_listed_is_not_reached(
 
     if guard != KEPT:
         monkeypatch.setattr(AddressGuard, "check", anywhere)
-    asked("inside", world, model, tmp_path)
+    asked("inside", agent)
     assert ("/metadata" in world.calls) is (guard != KEPT)
