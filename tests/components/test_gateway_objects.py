@@ -305,6 +305,17 @@ def test_a_grant_opens_only_the_services_of_the_routes() -> None:
 
 
 @pytest.mark.unit
+def test_the_policy_of_a_fallback_group_names_the_group() -> None:
+    found = model_route.manifests(EVERYTHING, gateway="ai-gateway", namespace="ai-gateway")
+    policy = found["fallback-ordered-policy"]["spec"]
+    group = found["fallback-ordered"]
+    assert group["spec"]["type"] == "PriorityGroups"
+    assert [each["name"] for each in policy["targetRefs"]] == [group["metadata"]["name"]]
+    outliers = policy["outlierDetection"]
+    assert (outliers["consecutive5xx"], outliers["maxEjectionPercent"]) == (1, 100)
+
+
+@pytest.mark.unit
 def test_the_bootstrap_is_a_secret_and_the_address_follows_from_the_namespace() -> None:
     def build() -> dict[str, Any]:
         gateway = Gateway(
