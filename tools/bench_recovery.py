@@ -100,6 +100,16 @@ def killed(ground: Ground, core: int) -> tuple[str, float]:
     return session, at
 
 
+def attempted(ground: Ground, core: int) -> tuple[str, float]:
+    """As `killed`; nothing where somebody else took the port meanwhile."""
+    try:
+        return killed(ground, core)
+    except SystemExit as error:
+        if "Address already in use" not in str(error):
+            raise
+        return "", 0.0
+
+
 def recovered(client: httpx.Client, session: str, at: float) -> Recovery | None:
     """None where the run was done before its worker was killed."""
     (run,) = client.get("/v1/tasks", params={"session_id": session}).json()["data"]
@@ -128,8 +138,8 @@ def recoveries(folder: Path, kills: int) -> list[Recovery]:
     ):
         while len(found) < kills:
             cores = [number % 2 for number in range(kills - len(found))]
-            for session, at in list(pool.map(lambda core: killed(shared, core), cores)):
-                if one := recovered(client, session, at):
+            for session, at in list(pool.map(lambda core: attempted(shared, core), cores)):
+                if at and (one := recovered(client, session, at)):
                     found.append(one)
     return found
 

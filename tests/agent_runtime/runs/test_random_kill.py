@@ -108,7 +108,7 @@ def _check(around: World, client: httpx.Client, tasks: dict[str, str], *, killed
             assert done == 1, f"{order} is said to be done, and is not"
         else:
             # the worker died between the call and its result: a person is asked
-            assert end["state"] == "waiting_input", end
+            assert end["state"] == "waiting_input", end.get("error", end)
             unknown += 1
     seen = f"{len(tasks)} runs, {killed} workers killed, {unknown} of unknown outcome\n"
     sys.stdout.write(seen)
