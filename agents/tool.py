@@ -96,9 +96,6 @@ class CodeConfig(DocumentModel):
 
     language: Literal["python", "sql"] = "python"
     """sql: one statement that reads the declared tables, in SQLite's dialect."""
-    sandbox: Literal["monty", "process"] = "monty"
-    """Of Python. monty: a small Python without modules, in a few milliseconds; process: CPython
-    with its modules for computing, in a process that the kernel (seccomp, x86-64) confines."""
     timeout: Duration = "1s"
     memory_mib: Annotated[int, Field(ge=1, le=512)] = 64
     tables: dict[TableName, SqlTable] = Field(default_factory=dict)
@@ -110,8 +107,6 @@ class CodeConfig(DocumentModel):
     def _tables_are_for_sql(self) -> Self:
         if (self.language == "sql") != bool(self.tables):
             raise ValueError("language sql needs tables, and only sql can have them")
-        if self.language == "sql" and self.sandbox != "monty":
-            raise ValueError("sandbox is a choice for language python only")
         return self
 
 

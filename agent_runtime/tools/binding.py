@@ -11,7 +11,6 @@ from agent_runtime.tools.api_call import ApiCall
 from agent_runtime.tools.guarded_http import GuardedClient
 from agent_runtime.tools.person import Person
 from agent_runtime.tools.port import BoundTool
-from agent_runtime.tools.process_sandbox import ProcessSandbox
 from agent_runtime.tools.retrieval import Embedder, Retrieval
 from agent_runtime.tools.sandbox import Sandbox
 from agent_runtime.tools.sql import SqlQuery
@@ -60,9 +59,7 @@ def bound(tool: Authored, around: Surroundings) -> BoundTool | Importer:
     if isinstance(tool, HumanTool):
         return Person(tool)
     if isinstance(tool, CodeTool):
-        if tool.config.language == "sql":
-            return SqlQuery(tool)
-        return ProcessSandbox(tool) if tool.config.sandbox == "process" else Sandbox(tool)
+        return SqlQuery(tool) if tool.config.language == "sql" else Sandbox(tool)
     if isinstance(tool, AgentTool):
         return AgentCall(tool, http=around.http, secrets_dir=around.secrets_dir)
     if isinstance(tool, ApiTool) and not tool.config.grpc:
