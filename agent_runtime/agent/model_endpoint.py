@@ -124,7 +124,7 @@ async def _read(response: Answer, limit: int) -> bytes:
 
 
 def _decoded(text: bytes) -> object:
-    """Refuses half a surrogate pair, since no store takes it; reads NaN, although it is not JSON."""
+    """Refuses half a surrogate pair, which no store takes; reads NaN, although it is not JSON."""
     try:
         return orjson.loads(text)
     except orjson.JSONDecodeError:
