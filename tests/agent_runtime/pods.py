@@ -37,9 +37,9 @@ class Pod:
 def pod(
     document: str,
     folder: Path,
-    *,
     python: Path | None = None,
     start_seconds: float = 60,
+    /,
     **env: str,
 ) -> Iterator[Pod]:
     """Serve a document until the block ends; settings are those of the environment contract."""

@@ -71,8 +71,8 @@ def test_a_crew_works_on_runs_and_what_it_must_not_do_is_refused(
         pod(
             AGENT % (CREW, valkey.port),
             tmp_path,
-            python=python,
-            start_seconds=300,  # CrewAI is imported for long, above all the first time
+            python,
+            300,  # seconds: CrewAI is imported for long, above all the first time
             PYTHONPATH=str(CHECKOUT),
             AGENT_MODEL_BASE_URL=model.base_url,
             AGENT_REDIS_PASSWORD_FILE=str(password_file),

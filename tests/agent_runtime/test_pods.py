@@ -122,7 +122,7 @@ def test_what_one_pod_asks_on_kagents_older_wire_another_is_told(pods: tuple[Pod
     done = call(other, "message/send", {"message": message})["result"]
     assert done["status"]["state"] == "completed", done
     assert done["artifacts"][0]["parts"][0]["text"] == "Calculated."
-    records = done["status"]["message"]["metadata"]["agentic"]["tool_calls"]
+    records = done["status"]["message"]["metadata"]["agentic"]["toolCalls"]
     assert sorted(each["status"] for each in records) == ["ok", "refused"]
     again = call(one, "tasks/get", {"id": task["id"]})["result"]
     assert again["status"]["state"] == "completed", "the pod that asked knows it, too"
