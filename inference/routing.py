@@ -112,13 +112,17 @@ class AgentRoute(DataModel):
     """An agent that is asked like a model, by its own name, and over A2A at `/a2a/<name>`."""
 
     name: ObjectName
+    """What clients say as `model`, and the last part of the public path."""
     namespace: ObjectName = "ai-agents"
+    """Where the agent's Service is."""
     service: ObjectName | None = None
     """Default: the agent's name."""
     port: Annotated[int, Field(ge=1, le=65535)] = 8080
+    """The Service's port for HTTP."""
     grpc_port: Annotated[int, Field(ge=1, le=65535)] | None = None
     """Where the agent speaks A2A over gRPC; callers name it in the metadata `x-model-id`."""
     timeout_seconds: Annotated[int, Field(ge=1, le=3600)] = 600
+    """How long one answer may take, its stream included."""
     tenants: tuple[TenantName, ...] = ()
     """Who may use the agent; empty: every tenant."""
 

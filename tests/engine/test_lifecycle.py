@@ -26,6 +26,7 @@ def changed(result: Any) -> dict[str, tuple[str, ...]]:
     return {s.name: s.changed for s in result.steps if s.operation not in quiet}
 
 
+@pytest.mark.slow
 def test_a_stack_is_made_stays_is_repaired_and_leaves_nothing(
     project: Project, api_server: ApiServer
 ) -> None:

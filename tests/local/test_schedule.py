@@ -46,11 +46,15 @@ def test_the_installed_pytest_and_xdist_keep_groups_together(tmp_path: Path) -> 
 
 
 def test_files_that_share_a_server_are_one_group(request: pytest.FixtureRequest) -> None:
-    groups: dict[str, set[str]] = defaultdict(set)
+    groups: dict[Path, set[str]] = defaultdict(set)
     for item in request.session.items:
-        groups[item.path.name].add(next(item.iter_markers("xdist_group")).args[0])
-    assert all(len(names) == 1 for names in groups.values()), "a file has one group"
-    servers = {"test_kube.py": "api_server", "test_preview.py": "platform"}
+        groups[item.path].add(next(item.iter_markers("xdist_group")).args[0])
+    assert {path.name: names for path, names in groups.items() if len(names) > 1} == {}
+    tests = Path(__file__).parent.parent
+    servers = {
+        tests / "local" / "test_kube.py": "api_server",
+        tests / "e2e" / "test_preview.py": "platform",
+    }
     for file in servers.keys() & groups.keys():
         assert groups[file] == {servers[file]}
-    assert groups["test_schedule.py"] == {Path(__file__).as_posix()}
+    assert groups[Path(__file__)] == {Path(__file__).as_posix()}

@@ -55,7 +55,8 @@ class Freezer:
             try:
                 asked = asking.submit(begin, agent.url, text, key=text.split()[-1])
                 if not self._reached[point].wait(PATIENCE_SECONDS):
-                    raise AssertionError(f"{point} was not reached: {asked}")
+                    answer = asked.exception(0) if asked.done() else "no answer yet"
+                    raise AssertionError(f"{point} was not reached: {answer}")
                 yield Frozen(agent, asked, self._over[point])
             finally:
                 self._over[point].set()
