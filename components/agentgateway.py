@@ -12,7 +12,7 @@ from components.child_options import child_options
 from components.gateway_config import GATEWAY_NAME, GatewayConfig
 from components.helm_chart import HelmChart
 from components.kubernetes_object import kubernetes_object
-from components.ordering import after
+from components.ordering import after, placed
 from inference.routing import RouteTable
 
 SYSTEM_NAMESPACE = "agentgateway-system"
@@ -31,6 +31,7 @@ class Agentgateway(ComponentResource):
         config: GatewayConfig,
         routes: RouteTable,
         namespace: Input[str],
+        backend_namespaces: Mapping[str, Input[str]] | None = None,
         jwks: Input[str] | None = None,
         api_keys: Mapping[str, Input[str]] | None = None,
         api_key_secret: Input[str] | None = None,
@@ -51,7 +52,7 @@ class Agentgateway(ComponentResource):
         made = [
             kubernetes_object(
                 f"{name}-{what}",
-                manifest,
+                placed(manifest, backend_namespaces or {}),
                 opts=ResourceOptions(parent=self, depends_on=[controller]),
             )
             for what, manifest in objects.items()

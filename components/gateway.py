@@ -58,6 +58,7 @@ class Gateway(ComponentResource):
         config: GatewayConfig,
         routes: RouteTable,
         namespace: Input[str],
+        backend_namespaces: Mapping[str, Input[str]] | None = None,
         api_keys: Mapping[str, Input[str]] | None = None,
         api_key_secret: Input[str] | None = None,
         provider_keys: Mapping[str, Input[str]] | None = None,
@@ -68,7 +69,8 @@ class Gateway(ComponentResource):
     ) -> None:
         """Variant `envoy` takes the keys themselves, by tenant; `kgateway` the name of a Secret
         whose entries are tenant → key; `agentgateway` the keys, or the name of a Secret of their
-        hashes. Only `envoy` traces: to OTLP over HTTP."""
+        hashes. Only `envoy` traces: to OTLP over HTTP. What goes into a namespace of the backends
+        waits for the one of that name in `backend_namespaces`."""
         super().__init__("agentic:gateway:Gateway", name, None, opts)
         refused = refusals(config, routes)
         if refused:
@@ -92,6 +94,7 @@ class Gateway(ComponentResource):
                     config=config,
                     routes=routes,
                     namespace=namespace,
+                    backend_namespaces=backend_namespaces,
                     jwks=jwks,
                     api_keys=api_keys,
                     api_key_secret=api_key_secret,
@@ -105,6 +108,7 @@ class Gateway(ComponentResource):
                     config=config,
                     routes=routes,
                     namespace=namespace,
+                    backend_namespaces=backend_namespaces,
                     api_key_secret=api_key_secret,
                     jwks=jwks,
                     opts=child_options(self, opts),

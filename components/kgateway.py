@@ -1,5 +1,6 @@
 """The gateway on kgateway: its controller, the Gateway `ai-gateway` and everything around it."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from pulumi import ComponentResource, Input, Output, ResourceOptions
@@ -10,7 +11,7 @@ from components.gateway_config import GATEWAY_NAME, GatewayConfig
 from components.helm_chart import HelmChart
 from components.kgateway_objects import manifests
 from components.kubernetes_object import kubernetes_object
-from components.ordering import after
+from components.ordering import after, placed
 from inference.routing import RouteTable
 
 SYSTEM_NAMESPACE = "kgateway-system"
@@ -29,6 +30,7 @@ class Kgateway(ComponentResource):
         config: GatewayConfig,
         routes: RouteTable,
         namespace: Input[str],
+        backend_namespaces: Mapping[str, Input[str]] | None = None,
         jwks: Input[str] | None = None,
         api_key_secret: Input[str] | None = None,
         opts: ResourceOptions | None = None,
@@ -61,7 +63,7 @@ class Kgateway(ComponentResource):
         made = [
             kubernetes_object(
                 f"{name}-{what}",
-                manifest,
+                placed(manifest, backend_namespaces or {}),
                 opts=ResourceOptions(parent=self, depends_on=[controller]),
             )
             for what, manifest in objects.items()

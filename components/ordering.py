@@ -1,7 +1,7 @@
 """A value that is known at once, and yet only used after some resources exist."""
 
-from collections.abc import Iterable
-from typing import TypeVar
+from collections.abc import Iterable, Mapping
+from typing import Any, TypeVar
 
 from pulumi import Input, Output, Resource
 
@@ -26,3 +26,12 @@ def after(value: Input[T], resources: Iterable[Resource]) -> Output[T]:
         known.is_known(),
         known.is_secret(),
     )
+
+
+def placed(manifest: dict[str, Any], namespaces: Mapping[str, Input[str]]) -> dict[str, Any]:
+    """The manifest, waiting for its namespace where that is one of `namespaces` (by plain name)."""
+    meta = manifest["metadata"]
+    name = meta.get("namespace")
+    if not isinstance(name, str) or name not in namespaces:
+        return manifest
+    return manifest | {"metadata": meta | {"namespace": namespaces[name]}}

@@ -61,6 +61,7 @@ def gateway(
         config=config.gateway,
         routes=_routes(config, documents),
         namespace=inside,
+        backend_namespaces=namespaces,
         api_keys={tenant: secrets.value(key) for tenant, key in config.gateway_keys.items()}
         if inline
         else None,

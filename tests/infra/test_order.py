@@ -21,6 +21,20 @@ def urns(made: Recording, kind: str) -> dict[str, str]:
     }
 
 
+@pytest.mark.parametrize("name", ["dev", "prod", "auto", "local"])
+def test_every_object_waits_for_its_namespace(name: str) -> None:
+    made = built(name)
+    spaces = urns(made, ":core/v1:Namespace")
+    early = [
+        (each.type, each.name)
+        for each in made.resources
+        if each.type.startswith("kubernetes:")
+        and (space := (each.inputs.get("metadata") or {}).get("namespace")) in spaces
+        and spaces[space] not in made.before(urns(made, each.type)[each.name])
+    ]
+    assert early == []
+
+
 @pytest.mark.parametrize("name", ["prod", "auto"])
 def test_every_chart_waits_until_its_pods_find_a_node(name: str) -> None:
     made = built(name)
