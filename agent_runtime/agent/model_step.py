@@ -150,7 +150,7 @@ class _Speech:
         self._state = state
         self._context = context
         self._closing = closing
-        self._tokens_in = self._tokens_out = 0
+        self._tokens_in = self._tokens_cached = self._tokens_out = 0
         self._usd = 0.0
         self._compaction: Compaction | None = None
 
@@ -171,6 +171,7 @@ class _Speech:
             "messages": [completion.message()],
             "steps": 1,
             "tokens_in": self._tokens_in,
+            "tokens_cached": self._tokens_cached,
             "tokens_out": self._tokens_out,
             "usd": self._usd,
             "model": completion.model,
@@ -219,6 +220,7 @@ class _Speech:
 
     def _book(self, completion: Completion, cost: float | None) -> None:
         self._tokens_in += completion.prompt_tokens
+        self._tokens_cached += completion.cached_tokens
         self._tokens_out += completion.completion_tokens
         self._usd += cost or 0.0
 

@@ -19,6 +19,8 @@ class RunResult:
     session: str
     trace_id: str
     prompt_tokens: int = 0
+    cached_tokens: int = 0
+    """The part of `prompt_tokens` that a provider still had in its prompt cache."""
     completion_tokens: int = 0
     sources: list[Source] = field(default_factory=list)
     calls: list[CallRecord] = field(default_factory=list)
@@ -64,6 +66,7 @@ def from_state(
         session=session,
         trace_id=trace_id,
         prompt_tokens=state["tokens_in"],
+        cached_tokens=state.get("tokens_cached", 0),
         completion_tokens=state["tokens_out"],
         sources=_best(state["sources"]),
         calls=state["calls"],

@@ -48,6 +48,8 @@ class RunState(TypedDict):
     """What the caller said in this request; remembered together with the answer."""
     steps: Annotated[int, operator.add]
     tokens_in: Annotated[int, operator.add]
+    tokens_cached: Annotated[int, operator.add]
+    """The part of `tokens_in` that a provider still had in its prompt cache."""
     tokens_out: Annotated[int, operator.add]
     usd: Annotated[float, operator.add]
     """What the tokens cost, as far as prices are known."""
@@ -92,7 +94,8 @@ def advanced(state: RunState, update: Mapping[str, Any]) -> RunState:
     after: dict[str, Any] = {**state}
     for name, value in update.items():
         grow = _GROWING.get(name)
-        after[name] = grow(after[name], value) if grow else value
+        # a run that an older version began may lack a field
+        after[name] = grow(after[name], value) if grow and name in after else value
     return cast("RunState", after)
 
 
@@ -111,6 +114,7 @@ def opening(context: list[Message], asked: list[Message], *, tainted: bool = Fal
         asked=asked,
         steps=0,
         tokens_in=0,
+        tokens_cached=0,
         tokens_out=0,
         usd=0.0,
         calls=[],

@@ -85,9 +85,10 @@ def failure(error: RequestError) -> str:
     return frame(error.openai())
 
 
-def usage(result: RunResult) -> dict[str, int]:
+def usage(result: RunResult) -> dict[str, Any]:
     return {
         "prompt_tokens": result.prompt_tokens,
+        "prompt_tokens_details": {"cached_tokens": result.cached_tokens},
         "completion_tokens": result.completion_tokens,
         "total_tokens": result.prompt_tokens + result.completion_tokens,
     }

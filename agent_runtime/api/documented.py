@@ -63,8 +63,13 @@ class Models(BaseModel):
         return cls(data=[Model(id=agent)])
 
 
+class PromptTokens(BaseModel):
+    cached_tokens: int
+
+
 class Usage(BaseModel):
     prompt_tokens: int
+    prompt_tokens_details: PromptTokens
     completion_tokens: int
     total_tokens: int
 
