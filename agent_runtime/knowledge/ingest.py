@@ -120,8 +120,12 @@ class Ingestion:
                 while batch := await asyncio.to_thread(_next_batch, pieces):
                     await free.acquire()
                     group.create_task(self._store(batch, free, total))
-        except* (MemoryUnavailableError, RequestError) as several:
-            raise _first(several) from None
+        except BaseExceptionGroup as several:
+            # within `except*`, Python before 3.11.4 wraps what is raised in a group again
+            expected, others = several.split((MemoryUnavailableError, RequestError))
+            if expected is None or others is not None:
+                raise
+            raise _first(expected) from None
         await self._remove_stale(prune=prune and not self._report.failed)
         return self._report
 
