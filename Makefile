@@ -5,9 +5,9 @@ PYTHON := .venv/bin/python
 BOOTSTRAP := sh tools/bootstrap.sh
 ARGS ?=
 PYTEST := $(PYTHON) -m pytest
-# two, as many as the smallest machine has cores; files that share a server stay with one worker,
-# and the order is tests/conftest.py's: the longest first
-WORKERS ?= -n 2 --dist loadgroup --no-loadscope-reorder
+# one more than the smallest machine has cores, as much of a test is waiting; files that share a
+# server stay with one worker, and the order is tests/conftest.py's: the longest first
+WORKERS ?= -n 3 --dist loadgroup --no-loadscope-reorder
 
 # a private network needs root, be it one's own user's in a user namespace
 ROOT_OF_OWN = $$(test "$$(id -u)" = 0 || echo unshare --map-root-user)
