@@ -1,6 +1,7 @@
 """One platform for the whole tier, brought up by the command a person types."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -47,39 +48,35 @@ def small_stack_file(folder: Path) -> Path:
     return file
 
 
+@contextmanager
+def _ended(platform: Platform) -> Iterator[Platform]:
+    """Leaves no process of the platform behind, whatever a test did."""
+    try:
+        yield platform
+    finally:
+        platform.run("down", "--delete-state")
+        left = platform.processes()
+        assert not left, f"still running after down: {left}"
+
+
 @pytest.fixture(scope="package")
 def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
     """A running platform with scripted models; stopped afterwards even when a test failed."""
     folder = tmp_path_factory.mktemp("platform")
-    running = Platform(folder / "state", scripted_stack_file(folder))
-    try:
+    with _ended(Platform(folder / "state", scripted_stack_file(folder))) as running:
         running.first_up = running.up()
         yield running
-    finally:
-        running.run("down", "--delete-state")
-        left = running.processes()
-        assert not left, f"still running after down: {left}"
 
 
 @pytest.fixture
 def small_platform(tmp_path: Path) -> Iterator[Platform]:
     """A second platform, of few parts, that a test starts and ends itself."""
-    mine = Platform(tmp_path / "state", small_stack_file(tmp_path))
-    try:
+    with _ended(Platform(tmp_path / "state", small_stack_file(tmp_path))) as mine:
         yield mine
-    finally:
-        mine.run("down", "--delete-state")
-        left = mine.processes()
-        assert not left, f"still running after down: {left}"
 
 
 @pytest.fixture
 def fresh_platform(tmp_path: Path) -> Iterator[Platform]:
     """A platform that a test starts, breaks and heals itself; stopped afterwards."""
-    mine = Platform(tmp_path / "state", scripted_stack_file(tmp_path))
-    try:
+    with _ended(Platform(tmp_path / "state", scripted_stack_file(tmp_path))) as mine:
         yield mine
-    finally:
-        mine.run("down", "--delete-state")
-        left = mine.processes()
-        assert not left, f"still running after down: {left}"
