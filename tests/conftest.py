@@ -13,6 +13,12 @@ CHOSEN_BY = {"milvus_server": "MILVUS_URL", "milvus_root": "MILVUS_ROOT_PASSWORD
 SHARED_SERVERS = ("node_cluster", "api_server")
 """Fixtures that take longer to make than most of the tests that ask for them."""
 TIERS = ("unit", "api_server", "services", "engine", "e2e")
+NO_STATE = "/nonexistent/agentic-platform-tests"
+
+
+def pytest_configure() -> None:
+    """No test may pass because a platform was started in this checkout before."""
+    os.environ["AGENTIC_STATE_DIR"] = NO_STATE
 
 
 def _tier(item: pytest.Item) -> int:

@@ -5,6 +5,7 @@ from typing import Any
 
 from infra import stack
 from infra.config import PlatformConfig, parse
+from tests.engine.golden_urns import state_folder
 from tests.harness.cloud import CALLER, cloud_outputs
 from tests.harness.recording import Recording, record
 from tests.infra.stack_data import auto_mode_data, platform_data, stack_file
@@ -46,4 +47,5 @@ def built(name: str) -> Recording:
     region = "us-west-2" if name in made else stack_file(name).get("aws:region")
     data = made[name]() if name in made else platform_data(name)
     config = parse(data, PlatformConfig, region=region)
-    return record(lambda: stack.build(config, region), answers=CALLER, outputs=cloud_outputs)
+    with state_folder():
+        return record(lambda: stack.build(config, region), answers=CALLER, outputs=cloud_outputs)
