@@ -1,8 +1,9 @@
 """`python -m tools.bench_recovery`: how long a run is without a worker when its own is killed.
 
-Workers are killed (SIGKILL) in the middle of a run, each with one run of its own, at a moment drawn
-at random; the lease is the one that Pods have. Times are from the kill to the moments that the log
-of the run tells, which the store writes by the clock of this machine.
+Workers are killed (SIGKILL), each with some runs in its hands and at a moment drawn at random; the
+lease is the one that Pods have. All are killed before the first lease lapses, so that none of them
+gets what another one left behind. Times are from the kill to the moments that the log of the run
+tells, which the store writes by the clock of this machine.
 """
 
 import argparse
@@ -14,11 +15,12 @@ import signal
 import statistics
 import sys
 import tempfile
+import threading
 import time
 import uuid
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -26,9 +28,14 @@ import httpx
 
 from tools.bench_runtime import AGENT, CARD, free_port, running
 
-SIDE_BY_SIDE = 2
-LATEST_SECONDS = 0.45
-"""A run of this agent takes about half a second."""
+RUNS = 4
+"""In the hands of each worker that is killed."""
+STARTS_AT_ONCE = 2
+VOLLEY_SECONDS = 6.0
+"""Between the first kill and the last: two heartbeats, and less than a lease."""
+LATEST_SECONDS = 0.3
+"""A run of this agent takes about 0.4 s."""
+LOST_SECONDS = 120.0
 TENANT = {"x-tenant-id": "bench"}
 AIM_SECONDS = 45.0
 
@@ -80,40 +87,54 @@ def ground(folder: Path) -> Iterator[Ground]:
         yield Ground(document, env)
 
 
-def killed(ground: Ground, core: int) -> tuple[str, float]:
-    """The session of a run whose worker was killed, and when (Unix seconds)."""
-    session, at = uuid.uuid4().hex, 0.0
-    body = {"model": "bench", "stream": True, "messages": [{"role": "user", "content": "order 7"}]}
-    headers = TENANT | {"x-session-id": session}
-    with (
-        ground.agent(core=core, AGENT_MAX_RUNS="1") as (pid, port),
-        httpx.Client(trust_env=False, timeout=60) as client,
-        suppress(httpx.TransportError),
-        client.stream(
-            "POST", f"http://127.0.0.1:{port}/v1/chat/completions", json=body, headers=headers
-        ) as answer,
-    ):
-        answer.raise_for_status()
-        time.sleep(random.uniform(0.0, LATEST_SECONDS))  # noqa: S311 # nothing secret
-        at = time.time()
-        os.kill(pid, signal.SIGKILL)
-    return session, at
-
-
-def attempted(ground: Ground, core: int) -> tuple[str, float]:
-    """As `killed`; nothing where somebody else took the port meanwhile."""
+def victim(ground: Ground, number: int, stack: ExitStack) -> tuple[int, int]:
+    """A worker that is ready; nothing (0) where somebody else took its port meanwhile."""
     try:
-        return killed(ground, core)
+        room = {"AGENT_MAX_RUNS": str(RUNS + 1)}  # one place is kept for what comes from the queue
+        return stack.enter_context(ground.agent(core=number % 2, **room))
     except SystemExit as error:
         if "Address already in use" not in str(error):
             raise
-        return "", 0.0
+        return 0, 0
 
 
-def recovered(client: httpx.Client, session: str, at: float) -> Recovery | None:
-    """None where the run was done before its worker was killed."""
-    (run,) = client.get("/v1/tasks", params={"session_id": session}).json()["data"]
-    log = client.get(f"/v1/tasks/{run['id']}/events").text
+def killed(client: httpx.Client, pid: int, port: int) -> tuple[list[str], float]:
+    """The sessions of the runs whose worker was killed, and when (Unix seconds)."""
+    time.sleep(random.uniform(0.0, VOLLEY_SECONDS))  # noqa: S311 # nothing secret
+    sessions = [uuid.uuid4().hex for _ in range(RUNS)]
+    url = f"http://127.0.0.1:{port}/v1/chat/completions"
+    body = {"model": "bench", "messages": [{"role": "user", "content": "order 7"}]}
+
+    def ask(session: str) -> None:
+        time.sleep(random.uniform(0.0, LATEST_SECONDS))  # noqa: S311 # nothing secret
+        with suppress(httpx.TransportError):
+            answer = client.post(url, json=body, headers={"x-session-id": session})
+            answer.raise_for_status()
+
+    askers = [threading.Thread(target=ask, args=(each,)) for each in sessions]
+    for asker in askers:
+        asker.start()
+    time.sleep(LATEST_SECONDS)
+    at = time.time()
+    os.kill(pid, signal.SIGKILL)
+    for asker in askers:
+        asker.join()
+    return sessions, at
+
+
+def recovered(client: httpx.Client, port: int, session: str, at: float) -> Recovery | None:
+    """None where its worker was killed before it had the run, or after it was done."""
+    tasks, end = f"http://127.0.0.1:{port}/v1/tasks", time.monotonic() + LOST_SECONDS
+    while True:
+        found = client.get(tasks, params={"session_id": session}).json()["data"]
+        if not found:
+            return None
+        if found[0]["state"] in ("completed", "failed"):
+            break
+        if time.monotonic() > end:
+            raise SystemExit(f"the run {found[0]['id']} is lost: {found[0]['state']}")
+        time.sleep(0.1)
+    log = client.get(f"{tasks}/{found[0]['id']}/events").text
     times: dict[str, list[float]] = {}
     for entry in log.split("\n\n"):
         fields = dict(line.split(": ", 1) for line in entry.splitlines() if ": " in line)
@@ -126,22 +147,20 @@ def recovered(client: httpx.Client, session: str, at: float) -> Recovery | None:
 
 
 def recoveries(folder: Path, kills: int) -> list[Recovery]:
-    """At least `kills` of them; a run that is lost is waited for without end."""
-    found: list[Recovery] = []
+    """Of the runs that `kills` workers left behind."""
+    limits = httpx.Limits(max_connections=None)
     with (
         ground(folder) as shared,
-        shared.agent(core=1, AGENT_MAX_RUNS="64") as (_, port),
-        httpx.Client(
-            base_url=f"http://127.0.0.1:{port}", headers=TENANT, trust_env=False, timeout=120
-        ) as client,
-        ThreadPoolExecutor(SIDE_BY_SIDE) as pool,
+        shared.agent(core=1, AGENT_MAX_RUNS=str(kills * RUNS + 1)) as (_, port),
+        ExitStack() as victims,
+        httpx.Client(trust_env=False, headers=TENANT, timeout=60, limits=limits) as client,
     ):
-        while len(found) < kills:
-            cores = [number % 2 for number in range(kills - len(found))]
-            for session, at in list(pool.map(lambda core: attempted(shared, core), cores)):
-                if at and (one := recovered(client, session, at)):
-                    found.append(one)
-    return found
+        with ThreadPoolExecutor(STARTS_AT_ONCE) as pool:
+            ready = list(pool.map(lambda number: victim(shared, number, victims), range(kills)))
+        with ThreadPoolExecutor(kills) as pool:
+            left = list(pool.map(lambda each: killed(client, *each), filter(all, ready)))
+        found = [recovered(client, port, each, at) for runs, at in left for each in runs]
+    return [each for each in found if each]
 
 
 def line(name: str, values: list[float]) -> str:
@@ -157,7 +176,7 @@ def line(name: str, values: list[float]) -> str:
 def main() -> None:
     """Measure and print; nothing here fails because a machine is slow."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--kills", type=int, default=30)
+    parser.add_argument("--kills", type=int, default=15)
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="agentic-bench-") as folder:
@@ -165,7 +184,8 @@ def main() -> None:
     if options.json:
         sys.stdout.write(json.dumps([asdict(each) for each in found]) + "\n")
         return
-    sys.stdout.write(f"{len(found)} workers killed in the middle of a run, none lost\n")
+    killed_with = f"{options.kills} workers killed with {len(found)} runs in their hands"
+    sys.stdout.write(f"{killed_with}, none lost\n")
     sys.stdout.write(line("until another worker has it", [each.taken for each in found]) + "\n")
     sys.stdout.write(line("until it is done", [each.done for each in found]) + "\n")
 
