@@ -103,6 +103,9 @@ class Settings(BaseSettings):
     tool_watch: Literal["off", "files", "cluster"] = "files"
     """Where changes of registered Tools come from while the process runs: nowhere, the file of
     AGENT_TOOLS, or the Tool objects of the namespace, for which the Pod needs a token."""
+    mcp_sessions: bool = False
+    """`tools-mcp` only: keep sessions, so that clients of MCP before 2026 can be asked questions
+    too. They must then come back to the same process: one replica, or affinity."""
     tool_status: bool = False
     """With `cluster`: write the condition Accepted into each Tool; for the one that may."""
     kubernetes_url: Annotated[str, Field(pattern=r"^https?://\S+$")] = (

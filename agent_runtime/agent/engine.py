@@ -69,7 +69,9 @@ class Engine:
     async def _advance(self, log: RunLog, context: RunContext) -> End:
         history = log.earlier(HISTORY) or log.claim.history
         asked = list(log.claim.request["messages"])
-        tainted = is_tainted(history) or (context.tools.tainting and brings_answers(asked))
+        handed_on = bool(log.claim.request.get("tainted"))
+        brought = context.tools.tainting and brings_answers(asked)
+        tainted = handed_on or is_tainted(history) or brought
         given = opening([*self._instructions(context), *plain(history)], asked, tainted=tainted)
         try:
             async with asyncio.timeout_at(context.deadline):

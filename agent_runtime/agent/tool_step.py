@@ -20,7 +20,7 @@ from agent_runtime.telemetry import names
 from agent_runtime.telemetry.metrics import Metrics
 from agent_runtime.telemetry.tracing import Tracing
 from agent_runtime.tools.arguments import ArgumentsError, checked
-from agent_runtime.tools.policy import taints, verdict
+from agent_runtime.tools.policy import taint_handed_on, taints, verdict
 from agent_runtime.tools.port import (
     BoundTool,
     CallContext,
@@ -122,9 +122,11 @@ class ToolStep:
             stopped = await self._mark(wanted)
             if stopped is not None:
                 return stopped
-        return await self._made(wanted, answer, last=_attempt(runtime) >= ATTEMPTS)
+        tainted = taint_handed_on(bound.tool, ruling, tainted=state["tainted"])
+        last = _attempt(runtime) >= ATTEMPTS
+        return await self._made(wanted, answer, tainted=tainted, last=last)
 
-    async def _made(self, call: _Call, answer: str, *, last: bool) -> dict[str, Any]:
+    async def _made(self, call: _Call, answer: str, *, tainted: bool, last: bool) -> dict[str, Any]:
         """The call itself, timed and counted."""
         context, task = call.context, call.task
         started = {"id": task["call"]["id"], "name": call.name, "arguments": call.arguments}
@@ -140,6 +142,7 @@ class ToolStep:
             tokens_left=max(0, context.budget.tokens - task["tokens"]),
             chain=context.chain,
             key=f"{context.run_id}:{call.id}",
+            tainted=tainted,
         )
         loop = asyncio.get_running_loop()
         began = loop.time()
@@ -148,10 +151,8 @@ class ToolStep:
         seconds = loop.time() - began
         status = "error" if result.error else "ok"
         self._metrics.tool_duration.labels(self._metrics.agent, call.name, status).observe(seconds)
-        tainted = taints(call.bound.tool)
-        return _report(
-            task["call"], call.arguments, result, status, seconds=seconds, tainted=tainted
-        )
+        bad = taints(call.bound.tool)
+        return _report(task["call"], call.arguments, result, status, seconds=seconds, tainted=bad)
 
     async def _call(self, call: _Call, who: CallContext, *, last: bool) -> ToolResult:
         """The result, or TransientToolError where the graph's retry policy shall try again."""

@@ -152,6 +152,7 @@ class RunTasks(Refusals):
                 idempotency_key=idempotency_key(headers),
                 limits=bounded(chain),
                 chain=chain.agents,
+                tainted=chain.tainted,
                 metadata={"surface": "a2a", MESSAGE: message.message_id[:256]},
             )
         )

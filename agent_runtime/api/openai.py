@@ -66,6 +66,7 @@ def chat_handler(surface: Surface) -> Callable[[Request], Awaitable[Response]]:
             idempotency_key=idempotency_key(request.headers),
             limits=bounded(chain),
             chain=chain.agents,
+            tainted=chain.tainted,
             metadata={"surface": "chat"},
         )
         if asked.stream:

@@ -146,6 +146,7 @@ async def _started(
             background=bool(asked.background),
             limits=bounded(chain),
             chain=chain.agents,
+            tainted=chain.tainted,
             metadata={"surface": "responses", ECHO: asked.echoed()},
         )
     )

@@ -49,6 +49,7 @@ def router(surface: Surface) -> APIRouter:
                 background=True,
                 limits=bounded(chain, body.wanted_limits()),
                 chain=chain.agents,
+                tainted=chain.tainted,
                 metadata={"surface": "tasks", OWN: body.metadata},
             )
         )

@@ -28,11 +28,13 @@ class ApprovalDesk:
     def audit(self) -> AuditTrail:
         return self._audit
 
-    async def ask(self, approval: Approval) -> None:
-        """Let a person see it. Asking again for the same call changes nothing."""
-        if await self._store.get(approval.tenant, approval.id) is None:
-            await self._store.put(approval)
-            await self._audit.record(Fact("asked", approval, approval.asked_by, approval.reason))
+    async def ask(self, approval: Approval) -> bool:
+        """Let a person see it. Asking again for the same call changes nothing, and gives False."""
+        if await self._store.get(approval.tenant, approval.id) is not None:
+            return False
+        await self._store.put(approval)
+        await self._audit.record(Fact("asked", approval, approval.asked_by, approval.reason))
+        return True
 
     async def pending(self, tenant: str) -> list[Approval]:
         return await self._store.pending(tenant)

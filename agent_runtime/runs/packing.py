@@ -31,6 +31,7 @@ def packed_request(request: RunRequest, headers: Mapping[str, str]) -> str:
             "response_format": request.response_format,
             "limits": {name: value for name, value in vars(request.limits).items() if value},
             "chain": list(request.chain),
+            "tainted": request.tainted,
             "metadata": dict(request.metadata),
         }
     )
@@ -45,7 +46,8 @@ def digest_of(request: RunRequest) -> str:
         request.temperature,
         request.max_tokens,
         request.response_format,
-        vars(request.limits),
+        # what an asking agent has left is less when it asks again
+        {} if len(request.chain) > 1 else vars(request.limits),
     ]
     return hashlib.sha256(orjson.dumps(said, option=orjson.OPT_SORT_KEYS)).hexdigest()
 

@@ -78,6 +78,8 @@ class RunRequest:
     limits: Limits = Limits()
     chain: tuple[str, ...] = ()
     """Agents above this request, for calls from agent to agent."""
+    tainted: bool = False
+    """Whether the words rest on content from outside, as an asking agent says."""
     metadata: Mapping[str, Any] = field(default_factory=dict)
     """JSON that is stored with the run and given back as it is (16 KiB at most)."""
 

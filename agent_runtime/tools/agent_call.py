@@ -59,6 +59,7 @@ class AgentCall:
         headers = {
             "a2a-version": WIRE_VERSION,
             "content-type": "application/json",
+            "idempotency-key": context.idempotency_key,
             "x-tenant-id": context.tenant,
             **({"x-user-id": context.user} if context.user else {}),
             **chain_headers(context, seconds),

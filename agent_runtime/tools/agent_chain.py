@@ -12,6 +12,7 @@ from agent_runtime.tools.port import CallContext
 
 CHAIN_HEADER = "x-agent-chain"
 BUDGET_HEADER = "x-agent-budget"
+TAINT_HEADER = "x-agent-tainted"
 MAX_DEPTH = 3
 """Agents that may ask each other before one answers by itself."""
 
@@ -28,6 +29,8 @@ class Chain:
     """`namespace/name`, the first one asked first, the own one last."""
     seconds: float | None = None
     tokens: int | None = None
+    tainted: bool = False
+    """Whether what they ask may have been written by content from outside."""
 
     @classmethod
     def from_headers(cls, headers: Mapping[str, str], *, own: str) -> "Chain":
@@ -45,7 +48,8 @@ class Chain:
             raise RequestError(_LOOP_DETECTED, "agent_depth", text)
         budget = _budget(headers.get(BUDGET_HEADER, ""))
         seconds, tokens = budget.get("seconds"), budget.get("tokens")
-        return cls((*above, own), None if seconds is None else float(seconds), tokens)
+        tainted = headers.get(TAINT_HEADER, "").strip().lower() not in ("", "false")
+        return cls((*above, own), None if seconds is None else float(seconds), tokens, tainted)
 
 
 def _budget(text: str) -> dict[str, int]:
@@ -68,4 +72,6 @@ def chain_headers(context: CallContext, seconds: float) -> dict[str, str]:
     headers = {BUDGET_HEADER: ";".join(budget)}
     if context.chain:
         headers[CHAIN_HEADER] = ",".join(context.chain)
+    if context.tainted:
+        headers[TAINT_HEADER] = "true"
     return headers

@@ -123,9 +123,7 @@ class ApiCall:
         return "query" if self._tool.config.method in _WITHOUT_BODY else "body"
 
     def _headers(self, context: CallContext, *, first: bool) -> dict[str, str]:
-        headers = {**_ALWAYS, **trace_headers()}
-        if self._tool.effect != "read":
-            headers["idempotency-key"] = context.idempotency_key
+        headers = {**_ALWAYS, **trace_headers(), "idempotency-key": context.idempotency_key}
         if self._token and first:
             headers["authorization"] = f"Bearer {self._token.read()}"
         if self._tool.config.method not in _WITHOUT_BODY:

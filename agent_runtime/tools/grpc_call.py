@@ -87,9 +87,7 @@ class GrpcCall:
         return ToolResult(select(path, value) if path else value)
 
     def _metadata(self, context: CallContext) -> tuple[tuple[str, str], ...]:
-        values = trace_headers()
-        if self._tool.effect != "read":
-            values["idempotency-key"] = context.idempotency_key
+        values = {**trace_headers(), "idempotency-key": context.idempotency_key}
         if self._token:
             values["authorization"] = f"Bearer {self._token.read()}"
         return tuple(values.items())

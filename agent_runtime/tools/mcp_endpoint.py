@@ -6,6 +6,8 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import mcp_types as wire
+from mcp.server.auth.middleware.bearer_auth import AuthenticatedUser
+from mcp.server.auth.provider import AccessToken
 from mcp.server.lowlevel.server import Server
 from mcp.shared.exceptions import MCPError
 from pydantic import TypeAdapter
@@ -21,11 +23,13 @@ from agent_runtime.memory.approval_desk import Answer, ApprovalDesk
 from agent_runtime.memory.ports import MemoryUnavailableError
 from agent_runtime.tools.agent_chain import Chain
 from agent_runtime.tools.arguments import function_of
+from agent_runtime.tools.mcp_questions import PersonBehind
 from agent_runtime.tools.port import BoundTool, ToolResult
-from agent_runtime.tools.tool_desk import DirectCall, ToolDesk
+from agent_runtime.tools.tool_desk import DirectCall, Held, ToolDesk
 from agent_runtime.tools.tool_set import UnknownToolError
 
 MAX_BODY_BYTES = 1_048_576
+MAX_SESSIONS = 1000
 _BLOCKS = TypeAdapter(list[wire.ContentBlock])
 PATH = "/mcp"
 
@@ -54,6 +58,9 @@ class _Verified:
             return
         scope.setdefault("state", {})
         scope["state"] |= {"identity": identity, "chain": chain.agents}
+        # to the SDK a session belongs to whoever opened it
+        token = AccessToken(token="", client_id=identity.tenant, subject=identity.user, scopes=[])
+        scope["user"] = AuthenticatedUser(token)
         await self._app(scope, receive, send)
 
 
@@ -65,11 +72,14 @@ def mcp_app(
     name: str,
     version: str,
     host: str,
+    sessions: bool = False,
     close: Callable[[], Awaitable[None]],
 ) -> Starlette:
-    """`/mcp` (streamable HTTP, without sessions, so that any replica serves any request) and
-    `/v1/approvals`, where people agree to what the policy holds back.
+    """`/mcp` (streamable HTTP) and `/v1/approvals`, where people agree to what the policy holds
+    back.
 
+    Without `sessions` any replica serves any request, and only clients of the wire of 2026 can be
+    asked questions; with them each client of an earlier wire must come back to the same process.
     `close` is called when the app stops.
     """
 
@@ -80,7 +90,9 @@ def mcp_app(
         tools = await desk.registry.ready()
         return wire.ListToolsResult(tools=[_described(each) for each in tools.tools])
 
-    async def called(context: Any, params: wire.CallToolRequestParams) -> wire.CallToolResult:
+    async def called(
+        context: Any, params: wire.CallToolRequestParams
+    ) -> wire.CallToolResult | wire.InputRequiredResult:
         state = context.request.state
         try:
             (await desk.registry.ready()).find(params.name)
@@ -89,8 +101,9 @@ def mcp_app(
         arguments = json.dumps(params.arguments or {})
         progress = context.session.report_progress
         wanted = DirectCall(state.identity, params.name, arguments, state.chain, progress)
+        person = PersonBehind(context, params.input_responses or {}, state.identity)
         try:
-            return _answered(await desk.call(wanted))
+            return await _settled(desk, approvals, wanted, person)
         except MemoryUnavailableError:
             text = "approvals can't be kept at the moment; try again later"
             return _answered(ToolResult(text, error=True))
@@ -104,7 +117,8 @@ def mcp_app(
     )
     inner = server.streamable_http_app(
         streamable_http_path=PATH,
-        stateless_http=True,
+        stateless_http=not sessions,
+        max_sessions=MAX_SESSIONS,
         max_request_body_size=MAX_BODY_BYTES,
         # on loopback the SDK checks Host and Origin (DNS rebinding); elsewhere the name is the
         # cluster's, and every caller is verified above
@@ -124,6 +138,25 @@ def mcp_app(
         Starlette(routes=[*_approval_routes(approvals), Mount("/", inner)]), authenticator, name
     )
     return Starlette(routes=[Mount("/", guarded)], lifespan=lifespan)
+
+
+async def _settled(
+    desk: ToolDesk, approvals: ApprovalDesk, wanted: DirectCall, person: PersonBehind
+) -> wire.CallToolResult | wire.InputRequiredResult:
+    """The call, with the person behind the client asked where one decides. Raises
+    MemoryUnavailableError."""
+    outcome = await desk.call(wanted)
+    if isinstance(outcome, Held):
+        said = await person.says(outcome)
+        if isinstance(said, wire.InputRequiredResult):
+            return said
+        if said is not None:
+            try:
+                await approvals.decide(wanted.identity, outcome.approval.id, said)
+            except RequestError as error:
+                return _answered(ToolResult(error.message, error=True))
+            outcome = await desk.call(wanted)
+    return _answered(outcome.result if isinstance(outcome, Held) else outcome)
 
 
 def _described(bound: BoundTool) -> wire.Tool:

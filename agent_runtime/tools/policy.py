@@ -42,6 +42,12 @@ def verdict(tool: Tool, *, tainted: bool) -> Verdict:
     return Verdict("call")
 
 
+def taint_handed_on(tool: Tool, ruling: Verdict, *, tainted: bool) -> bool:
+    """Whether whoever carries out this call is told that content from outside may have asked for
+    it. Not where a person agreed to this very call, nor where the tool's author allows it."""
+    return tainted and ruling.action == "call" and tool.after_untrusted == "ask"
+
+
 def taints(tool: Tool) -> bool:
     """Whether what a call of `tool` gave (an error too) may have been written by anybody."""
     if tool.trusted or isinstance(tool, HumanTool):

@@ -42,6 +42,8 @@ class CallContext:
     """Where the caller wants to hear how far the call is."""
     key: str = ""
     """Idempotency key. Default: run and call."""
+    tainted: bool = False
+    """Whether content from outside may have asked for this call, and no person agreed to it."""
 
     @property
     def idempotency_key(self) -> str:

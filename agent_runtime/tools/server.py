@@ -68,6 +68,7 @@ class ToolServer:
             name=f"{self.namespace}/{self.name}",
             version=self.settings.version,
             host=self.settings.bind_host,
+            sessions=self.settings.mcp_sessions,
             close=self.close,
         )
 

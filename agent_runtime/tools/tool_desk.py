@@ -18,7 +18,7 @@ from agent_runtime.memory.approval_desk import ApprovalDesk
 from agent_runtime.memory.approvals import Approval, approval_id, digest_of
 from agent_runtime.telemetry.tracing import trace_id
 from agent_runtime.tools.arguments import ArgumentsError, checked
-from agent_runtime.tools.policy import Verdict, verdict
+from agent_runtime.tools.policy import Verdict, taint_handed_on, verdict
 from agent_runtime.tools.port import (
     BoundTool,
     CallContext,
@@ -45,6 +45,22 @@ class DirectCall:
     progress: Progress | None = None
 
 
+@dataclass(frozen=True)
+class Held:
+    """A call that was not made, since a person decides first."""
+
+    approval: Approval
+    known: bool
+    """Whether the question was there before this call."""
+
+    @property
+    def result(self) -> ToolResult:
+        """For a caller that can do nothing but call again."""
+        place, reason = self.approval.id, self.approval.reason
+        text = f"waits for a person (approval {place}): {reason}; then call it again"
+        return ToolResult(text, error=True)
+
+
 class ToolDesk:
     """Calls tools for callers who are no run of an agent."""
 
@@ -56,8 +72,8 @@ class ToolDesk:
     def registry(self) -> ToolRegistry:
         return self._registry
 
-    async def call(self, wanted: DirectCall) -> ToolResult:
-        """The result; a call that waits for a person gives an error that says so."""
+    async def call(self, wanted: DirectCall) -> ToolResult | Held:
+        """The result, or what a person decides before the call can be made."""
         tools = await self._registry.ready()
         try:
             bound = tools.find(wanted.name)
@@ -68,7 +84,7 @@ class ToolDesk:
         answer = ""
         if ruling.action == "ask":
             allowed = await self._allowed(bound, arguments, wanted.identity, ruling)
-            if isinstance(allowed, ToolResult):
+            if not isinstance(allowed, str):
                 return allowed
             answer = allowed
         context = CallContext(
@@ -79,12 +95,13 @@ class ToolDesk:
             answer=answer,
             chain=wanted.chain,
             progress=wanted.progress,
+            tainted=taint_handed_on(bound.tool, ruling, tainted=True),
         )
         return await _called(bound, arguments, context)
 
     async def _allowed(
         self, bound: BoundTool, arguments: dict[str, Any], identity: Identity, ruling: Verdict
-    ) -> str | ToolResult:
+    ) -> str | ToolResult | Held:
         """What the person said who agreed, or why the call is not made (yet)."""
         version = version_of(bound.tool)
         name = bound.tool.name
@@ -93,9 +110,8 @@ class ToolDesk:
             identity.tenant, place, digest_of(name, arguments, version)
         )
         if decided is None:
-            await self._approvals.ask(_approval(bound, arguments, identity, place, ruling))
-            text = f"waits for a person (approval {place}): {ruling.reason}; then call it again"
-            return ToolResult(text, error=True)
+            approval = _approval(bound, arguments, identity, place, ruling)
+            return Held(approval, known=not await self._approvals.ask(approval))
         if not decided.approved:
             text = f"a person refused this call: {decided.answer or 'no reason given'}"
             return ToolResult(text, error=True)

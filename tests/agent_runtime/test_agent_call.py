@@ -57,7 +57,9 @@ def test_a_chain_is_read_and_grows_by_the_own_name() -> None:
     chain = Chain.from_headers(headers, own="ai-agents/c")
     assert chain.agents == ("ai-agents/a", "ai-agents/b", "ai-agents/c")
     assert (chain.seconds, chain.tokens) == (7.0, 50)
-    assert Chain.from_headers({}, own="ai-agents/c").agents == ("ai-agents/c",)
+    alone = Chain.from_headers({}, own="ai-agents/c")
+    assert (alone.agents, alone.tainted) == (("ai-agents/c",), False)
+    assert Chain.from_headers({"x-agent-tainted": "true"}, own="ai-agents/c").tainted
 
 
 @pytest.mark.parametrize(
@@ -88,6 +90,8 @@ async def test_the_other_agent_is_told_who_asks_and_what_is_left() -> None:
     assert headers["x-agent-chain"] == "ai-agents/a"
     assert headers["x-agent-budget"] in ("seconds=20;tokens=900", "seconds=19;tokens=900")
     assert headers["x-tenant-id"] == "acme"
+    assert headers["idempotency-key"] == "run:call-1"
+    assert "x-agent-tainted" not in headers
     assert body["params"]["message"]["parts"] == [{"text": "six times seven?"}]
 
 
@@ -180,3 +184,20 @@ def test_two_real_agents_that_ask_each_other_end_with_an_answer() -> None:
     assert answer.status_code == 200, answer.text
     assert model.played("asks on") == 2, "the first agent is not asked a second time"
     assert any("agents ask in a circle" in str(each["body"]) for each in model.requests)
+
+
+async def test_an_agent_that_is_asked_again_after_a_crash_works_once() -> None:
+    answered = [{"name": "tells", "reply": {"text": "told"}}]
+    with scripted_model(answered) as model:
+        more = {"model_base_url": model.base_url, "auth": "none"}
+        with serving_agent(DOCUMENT % ("second", 9), **more) as second:
+            async with bound(f"{second.url}/") as tool:
+                first = await tool.call({"message": "go"}, WHO)
+                # the lost worker had more time left than the one that asks again
+                less = replace(
+                    WHO, deadline=asyncio.get_running_loop().time() + 30, tokens_left=800
+                )
+                again = await tool.call({"message": "go"}, less)
+                other = await tool.call({"message": "go"}, replace(WHO, call_id="call-2"))
+    assert [each.value for each in (first, again, other)] == [{"answer": "told"}] * 3
+    assert model.played("tells") == 2

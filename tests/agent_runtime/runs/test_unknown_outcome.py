@@ -41,7 +41,7 @@ def test_each_tools_author_says_what_becomes_of_a_call_of_unknown_outcome(
         assert [each["tool"] for each in found["approvals"]] == ["book"], "asked by default"
         again = {"look": 2, "renew": 2, "insist": 2, "once": 1, "book": 1}
         assert effects.calls(order) == again
-        for tool in ("renew", "insist"):
+        for tool in ("look", "renew", "insist"):
             first, second = effects.keys[tool, order]
             assert first == second
             assert first.startswith(f"{found['id']}:"), "a service can tell the repetition"
