@@ -30,6 +30,20 @@ class McpFunction(DocumentModel):
     offered; the log tells the new hash. Default: what the server said first counts."""
 
 
+class OAuthClient(DocumentModel):
+    """What the calls are to an authorization server: a client with a secret (client credentials).
+
+    Where the tokens are asked for is looked up as MCP says, at the server and at the issuer; the
+    secret goes to no other issuer than this one, whatever the server says.
+    """
+
+    issuer: HttpEndpoint
+    """Exactly as the authorization server writes it in its metadata."""
+    client_id: Annotated[str, Field(min_length=1, max_length=256)]
+    scope: Annotated[str, Field(min_length=1, max_length=1024)] | None = None
+    """Scopes to ask for, separated by spaces. Default: those that the server names."""
+
+
 class McpConfig(DocumentModel):
     """An MCP server over streamable HTTP."""
 
@@ -39,6 +53,9 @@ class McpConfig(DocumentModel):
     timeout: Duration = "30s"
     """Hard end of each call, connecting included."""
     max_response_bytes: Annotated[int, Field(ge=256, le=1_048_576)] = 65_536
+    oauth: OAuthClient | None = None
+    """The Secret of `authentication` is then this client's secret. Default: it is a token that goes
+    along as it is."""
 
     @field_validator("endpoint")
     @classmethod
@@ -74,6 +91,12 @@ class McpToolSpec(ToolBase):
     @model_validator(mode="after")
     def _brings_parameters(self) -> Self:
         return refuses_parameters(self, "they come from the MCP server")
+
+    @model_validator(mode="after")
+    def _a_client_has_a_secret(self) -> Self:
+        if self.config.oauth is not None and self.authentication is None:
+            raise ValueError("config.oauth needs authentication: the Secret of the client")
+        return self
 
 
 class McpTool(McpToolSpec):

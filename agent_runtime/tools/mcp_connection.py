@@ -16,6 +16,7 @@ from agent_runtime.secret_file import SecretFile
 from agent_runtime.telemetry.tracing import trace_headers
 from agent_runtime.tools.address_guard import AddressGuard, ForbiddenAddressError
 from agent_runtime.tools.guarded_http import CONNECT_SECONDS
+from agent_runtime.tools.mcp_login import McpLogin
 from agent_runtime.tools.port import Progress
 
 SESSION_HEADER = "mcp-session-id"
@@ -80,10 +81,10 @@ class McpConnection:
     The SDK's client must be entered and left by the same task, so a task of its own holds it.
     """
 
-    def __init__(self, url: str, guard: AddressGuard, token: SecretFile | None) -> None:
+    def __init__(self, url: str, guard: AddressGuard, login: McpLogin) -> None:
         self._url = url
         self._guard = guard
-        self._token = token
+        self._login = login
         self._opening = asyncio.Lock()
         self._holder: asyncio.Task[None] | None = None
         self._client: Client | None = None
@@ -148,8 +149,9 @@ class McpConnection:
             await self._close()
             self._leave = asyncio.Event()
             ready: asyncio.Future[Client] = asyncio.get_running_loop().create_future()
-            self._transport = _Transport(self._guard, self._token)
-            self._holder = asyncio.create_task(self._hold(ready, self._transport, self._leave))
+            self._transport = _Transport(self._guard, self._login.bearer)
+            held = self._hold(ready, self._transport, self._login.flow(), self._leave)
+            self._holder = asyncio.create_task(held)
             try:
                 self._client = await ready
             except BaseException:
@@ -158,10 +160,14 @@ class McpConnection:
             return self._client
 
     async def _hold(
-        self, ready: asyncio.Future[Client], transport: _Transport, leave: asyncio.Event
+        self,
+        ready: asyncio.Future[Client],
+        transport: _Transport,
+        login: httpx2.Auth | None,
+        leave: asyncio.Event,
     ) -> None:
         try:
-            async with _client(self._url, transport) as client:
+            async with _client(self._url, transport, login) as client:
                 if not ready.done():
                     ready.set_result(client)
                 await leave.wait()
@@ -187,10 +193,12 @@ class McpConnection:
 
 
 @asynccontextmanager
-async def _client(url: str, transport: _Transport) -> AsyncIterator[Client]:
+async def _client(
+    url: str, transport: _Transport, login: httpx2.Auth | None
+) -> AsyncIterator[Client]:
     timeout = httpx2.Timeout(None, connect=CONNECT_SECONDS, pool=CONNECT_SECONDS)
     async with httpx2.AsyncClient(
-        transport=transport, timeout=timeout, trust_env=False, follow_redirects=False
+        transport=transport, auth=login, timeout=timeout, trust_env=False, follow_redirects=False
     ) as http:
         stream = streamable_http_client(url, http_client=http, max_sse_event_size=MAX_ANSWER_BYTES)
         async with Client(stream, cache=None) as client:

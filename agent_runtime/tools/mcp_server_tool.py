@@ -13,11 +13,12 @@ from jsonschema import Draft202012Validator
 from jsonschema.exceptions import SchemaError
 from mcp.shared.exceptions import MCPError
 
-from agent_runtime.secret_file import SecretFile, SecretUnavailableError
+from agent_runtime.secret_file import SecretUnavailableError
 from agent_runtime.tools.address_guard import AddressGuard
-from agent_runtime.tools.credential import credential, masked
+from agent_runtime.tools.credential import credential
 from agent_runtime.tools.failures import ToolImportError
 from agent_runtime.tools.mcp_connection import McpConnection, UnreachableError
+from agent_runtime.tools.mcp_login import McpLogin
 from agent_runtime.tools.port import BoundTool, CallContext, ToolResult, TransientToolError
 from agents.remote_tool import McpFunction
 from agents.tool import McpFunctionTool, McpTool
@@ -32,8 +33,9 @@ class McpServerTool:
 
     def __init__(self, tool: McpTool, *, guard: AddressGuard, secrets_dir: Path) -> None:
         self._tool = tool
-        self._token = credential(tool.authentication, secrets_dir)
-        self._connection = McpConnection(tool.config.endpoint, guard, self._token)
+        secret = credential(tool.authentication, secrets_dir)
+        self._login = McpLogin(tool.config.endpoint, secret, tool.config.oauth)
+        self._connection = McpConnection(tool.config.endpoint, guard, self._login)
 
     async def load(self) -> list[BoundTool]:
         """Raises ToolImportError."""
@@ -50,7 +52,7 @@ class McpServerTool:
                 _log.warning("function not offered", extra={"fields": fields})
                 continue
             function = self._function(wanted, given)
-            found.append(McpFunctionCall(function, self._connection, self._token))
+            found.append(McpFunctionCall(function, self._connection, self._login))
         if not found:
             raise ToolImportError(f"{self._tool.name}: the server has none of the functions")
         return found
@@ -77,12 +79,10 @@ class McpServerTool:
 class McpFunctionCall:
     """One function of a server."""
 
-    def __init__(
-        self, tool: McpFunctionTool, connection: McpConnection, token: SecretFile | None
-    ) -> None:
+    def __init__(self, tool: McpFunctionTool, connection: McpConnection, login: McpLogin) -> None:
         self._tool = tool
         self._connection = connection
-        self._token = token
+        self._login = login
 
     @property
     def tool(self) -> McpFunctionTool:
@@ -116,7 +116,7 @@ class McpFunctionCall:
         if value is None:
             parts = [_part(each) for each in answer.content]
             value = parts[0] if len(parts) == 1 else parts
-        text, limit = masked(json.dumps(value, ensure_ascii=False), self._token), self._limit
+        text, limit = self._login.hidden(json.dumps(value, ensure_ascii=False)), self._limit
         value = json.loads(text)
         if len(text.encode()) > limit:
             value = {"text": text[:limit], "cut": True}
@@ -130,7 +130,7 @@ class McpFunctionCall:
         if all(part.type == "text" for part in answer.content):
             return []
         parts = [part.model_dump(mode="json", by_alias=True) for part in answer.content]
-        text = masked(json.dumps(parts, ensure_ascii=False), self._token)
+        text = self._login.hidden(json.dumps(parts, ensure_ascii=False))
         blocks: list[dict[str, Any]] = json.loads(text)
         return blocks if len(text.encode()) <= self._limit else []
 
