@@ -8,10 +8,7 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from agent_runtime.documents import read_agent, read_documents
-from agent_runtime.settings import SettingsError, load_settings
-from agents.document import ToolDocument
-from agents.errors import DocumentError
+import agents
 
 OK, USAGE = 0, 2
 
@@ -19,6 +16,10 @@ OK, USAGE = 0, 2
 def main(arguments: Sequence[str] | None = None) -> int:
     """The exit status: 0 well, 2 with a line for each thing to mend."""
     options = _parser().parse_args(arguments)
+
+    from agent_runtime.settings import SettingsError
+    from agents.errors import DocumentError
+
     try:
         status: int = options.command(options)
     except (DocumentError, SettingsError) as error:
@@ -79,6 +80,7 @@ def _parser() -> argparse.ArgumentParser:
 def _check(options: argparse.Namespace) -> int:
     """References are followed when Tools stand in the same files."""
     from agent_runtime.check import check
+    from agents.errors import DocumentError
 
     found = check(options.files)
     if found.mistakes:
@@ -89,12 +91,18 @@ def _check(options: argparse.Namespace) -> int:
 
 def _run(options: argparse.Namespace) -> int:
     gc.disable()  # until it serves: nearly nothing of what loading makes is garbage
+
+    from agent_runtime.documents import read_agent
+    from agent_runtime.loading import on_demand
+    from agent_runtime.settings import load_settings
+
     settings = load_settings()
     document, tools = read_agent(options.file or settings.document, settings.tools)
 
-    from agent_runtime.assembly import assemble
-    from agent_runtime.server import listener, serve
-    from agent_runtime.telemetry.logs import configure_logs
+    with on_demand():
+        from agent_runtime.assembly import assemble
+        from agent_runtime.server import listener, serve
+        from agent_runtime.telemetry.logs import configure_logs
 
     requests = listener(settings.bind_host, settings.port)
     operations = listener(settings.bind_host, settings.metrics_port)
@@ -106,6 +114,10 @@ def _run(options: argparse.Namespace) -> int:
 
 
 def _tools_mcp(options: argparse.Namespace) -> int:
+    from agent_runtime.documents import read_documents
+    from agent_runtime.settings import load_settings
+    from agents.document import ToolDocument
+
     settings = load_settings()
     files = options.files or [settings.tools]
     documents = read_documents([each for each in files if options.files or each.is_file()])
@@ -134,6 +146,7 @@ def _event_loop() -> Callable[[], asyncio.AbstractEventLoop] | None:
 
 def _ingest(options: argparse.Namespace) -> int:
     from agent_runtime.knowledge.command import IngestOptions, ingest
+    from agent_runtime.settings import load_settings
 
     wanted = IngestOptions(
         options.collection,
@@ -149,12 +162,14 @@ def _ingest(options: argparse.Namespace) -> int:
 
 def _bootstrap_milvus(options: argparse.Namespace) -> int:
     from agent_runtime.memory.bootstrap_command import bootstrap_milvus
+    from agent_runtime.settings import load_settings
 
     return bootstrap_milvus(load_settings(), options.plan, as_json=options.json)
 
 
 def _collections(options: argparse.Namespace) -> int:
     from agent_runtime.knowledge.command import collections
+    from agent_runtime.settings import load_settings
 
     return asyncio.run(collections(load_settings(), options.ensure))
 
@@ -164,4 +179,5 @@ def _say(text: str) -> None:
 
 
 if __name__ == "__main__":
+    agents.described = False
     sys.exit(main())

@@ -23,7 +23,6 @@ class Settings(BaseSettings):
         env_ignore_empty=True,
         frozen=True,
         extra="ignore",
-        use_attribute_docstrings=True,
         protected_namespaces=(),
     )
 

@@ -6,6 +6,8 @@ from typing import Annotated
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
+import agents
+
 DNS_LABEL = r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$"
 """RFC 1123 label: what Kubernetes accepts as the name of a Service."""
 DURATION = r"^[1-9][0-9]{0,6}(ms|s|m|h)$"
@@ -22,7 +24,7 @@ class DocumentModel(BaseModel):
         extra="forbid",
         alias_generator=to_camel,
         populate_by_name=True,
-        use_attribute_docstrings=True,
+        use_attribute_docstrings=agents.described,
         protected_namespaces=(),
     )
 

@@ -15,7 +15,6 @@ class KagentSettings(BaseSettings):
         env_ignore_empty=True,
         frozen=True,
         extra="ignore",
-        use_attribute_docstrings=True,
     )
 
     url: Annotated[str, Field(pattern=r"^https?://\S+$")] | None = None
