@@ -18,6 +18,7 @@ from agent_runtime.settings import Settings
 from agent_runtime.telemetry.metrics import Metrics
 from agent_runtime.telemetry.tracing import Tracing
 from agent_runtime.tools.address_guard import AddressGuard
+from agent_runtime.tools.cluster_access import ClusterAccess
 from agent_runtime.tools.registry import ToolRegistry, bind
 from agents.document import AgentDocument
 from agents.tool import Authored, RetrievalTool
@@ -87,6 +88,7 @@ def assemble(
         memory=knowledge,
         embedder=embedder,
         extra=facts.tools,
+        cluster=ClusterAccess.from_settings(settings, namespace),
     )
     sessions = SessionStore(settings, document) if document.spec.memory else None
     approvals: ApprovalStore = sessions.approvals if sessions else InProcessApprovals()

@@ -13,7 +13,7 @@ from agents.api_tool import (
     OpenApiToolSpec,
 )
 from agents.memory_tool import MemoryTool
-from agents.model import DocumentModel, Duration, seconds
+from agents.model import DocumentModel, Duration, ObjectName, seconds
 from agents.remote_tool import (
     AgentTool,
     AgentToolSpec,
@@ -91,6 +91,22 @@ class SqlTable(DocumentModel):
 TableName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,62}$")]
 
 
+class SandboxPool(DocumentModel):
+    """Sandboxes of the node (agents.x-k8s.io): each call has a Pod of its own, gone after it."""
+
+    warm_pool: ObjectName
+    """The SandboxWarmPool, in the namespace of whoever calls. Its template decides what the Pod may
+    reach and use."""
+    port: Annotated[int, Field(ge=1, le=65535)] = 8888
+    """Where the Pod's runtime answers `POST /execute`."""
+    wait: Duration = "30s"
+    """How long a Pod is waited for; the code's own time is `timeout`."""
+
+    @property
+    def wait_seconds(self) -> float:
+        return seconds(self.wait)
+
+
 class CodeConfig(DocumentModel):
     """A sandbox without files, network or other modules."""
 
@@ -102,6 +118,15 @@ class CodeConfig(DocumentModel):
     """What SQL can read; nothing else."""
     max_rows: Annotated[int, Field(ge=1, le=10_000)] = 200
     """Rows of a SQL result; more are cut, and the model is told so."""
+    sandbox: SandboxPool | None = None
+    """Where CPython with modules and files runs; `memoryMib` is the template's affair there.
+    Default: an interpreter of a small Python inside the agent."""
+
+    @model_validator(mode="after")
+    def _sandboxes_are_for_python(self) -> Self:
+        if self.language == "sql" and self.sandbox:
+            raise ValueError("a sandbox is for language python")
+        return self
 
     @model_validator(mode="after")
     def _tables_are_for_sql(self) -> Self:

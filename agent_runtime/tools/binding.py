@@ -8,6 +8,7 @@ from agent_runtime.memory.ports import LongTermMemory
 from agent_runtime.tools.address_guard import AddressGuard
 from agent_runtime.tools.agent_call import AgentCall
 from agent_runtime.tools.api_call import ApiCall
+from agent_runtime.tools.cluster_access import ClusterAccess
 from agent_runtime.tools.guarded_http import GuardedClient
 from agent_runtime.tools.person import Person
 from agent_runtime.tools.port import BoundTool
@@ -50,6 +51,8 @@ class Surroundings:
     secrets_dir: Path
     memory: LongTermMemory
     embedder: Embedder
+    cluster: ClusterAccess | None = None
+    """For sandboxes of the node; None: there are none here."""
 
 
 def bound(tool: Authored, around: Surroundings) -> BoundTool | Importer:
@@ -59,12 +62,24 @@ def bound(tool: Authored, around: Surroundings) -> BoundTool | Importer:
     if isinstance(tool, HumanTool):
         return Person(tool)
     if isinstance(tool, CodeTool):
-        return SqlQuery(tool) if tool.config.language == "sql" else Sandbox(tool)
+        return _code(tool, around)
     if isinstance(tool, AgentTool):
         return AgentCall(tool, http=around.http, secrets_dir=around.secrets_dir)
     if isinstance(tool, ApiTool) and not tool.config.grpc:
         return ApiCall(tool, http=around.http, secrets_dir=around.secrets_dir)
     return _with_extras(tool, around)
+
+
+def _code(tool: CodeTool, around: Surroundings) -> BoundTool:
+    if tool.config.language == "sql":
+        return SqlQuery(tool)
+    if tool.config.sandbox is None:
+        return Sandbox(tool)
+    from agent_runtime.tools.sandbox_claim import SandboxClaimCall
+
+    if around.cluster is None:
+        raise ValueError(f"tool {tool.name!r}: no access to a cluster with sandboxes")
+    return SandboxClaimCall(tool, tool.config.sandbox, around.cluster)
 
 
 def _with_extras(tool: Authored, around: Surroundings) -> BoundTool | Importer:

@@ -2,17 +2,16 @@
 
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
-from pathlib import Path
 
 from prometheus_client import CollectorRegistry
 
-from agent_runtime.secret_file import SecretFile
 from agent_runtime.settings import Settings
+from agent_runtime.tools.cluster_access import ClusterAccess
 from agent_runtime.tools.registry import ToolRegistry
 from agent_runtime.tools.tool_files import ToolFiles
 from agent_runtime.tools.tool_follower import Resolve, ToolFollower, followed
 from agent_runtime.tools.tool_metrics import ToolMetrics
-from agent_runtime.tools.tool_watch import ClusterAccess, ToolWatch
+from agent_runtime.tools.tool_watch import ToolWatch
 from agents.document import (
     TOOL_API_VERSION,
     AgentDocument,
@@ -21,8 +20,6 @@ from agents.document import (
     resolve_tools,
 )
 from agents.tool import Authored
-
-SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 
 
 @asynccontextmanager
@@ -46,7 +43,8 @@ async def following_tools(
         async with followed(follower, ToolFiles([settings.tools])):
             yield follower
         return
-    watch = ToolWatch(_access(settings, namespace), report_status=settings.tool_status)
+    access = ClusterAccess.from_settings(settings, namespace)
+    watch = ToolWatch(access, report_status=settings.tool_status)
     try:
         async with followed(follower, watch):
             yield follower
@@ -83,13 +81,3 @@ def tool_documents(tools: Iterable[Authored], document: AgentDocument) -> list[T
         )
         for each in tools
     ]
-
-
-def _access(settings: Settings, namespace: str) -> ClusterAccess:
-    ca_file = settings.kubernetes_ca_file or SERVICE_ACCOUNT / "ca.crt"
-    return ClusterAccess(
-        url=settings.kubernetes_url,
-        token=SecretFile(settings.kubernetes_token_file or SERVICE_ACCOUNT / "token"),
-        ca_file=ca_file if ca_file.is_file() else None,
-        namespace=namespace,
-    )

@@ -53,8 +53,9 @@ def taints(tool: Tool) -> bool:
     if tool.trusted or isinstance(tool, HumanTool):
         return False
     if isinstance(tool, CodeTool):
-        # Python computes on what the run already holds; tables hold other people's words.
-        return tool.config.language == "sql"
+        # Monty computes on what the run already holds; tables hold other people's words, and what
+        # a Pod's Python can read is its template's affair
+        return tool.config.language == "sql" or tool.config.sandbox is not None
     if isinstance(tool, MemoryTool):
         return tool.operation == "recall"
     return isinstance(tool, ApiTool | RetrievalTool | McpFunctionTool | AgentTool)

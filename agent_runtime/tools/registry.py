@@ -15,6 +15,7 @@ from agent_runtime.tools.binding import (
     Surroundings,
     bound,
 )
+from agent_runtime.tools.cluster_access import ClusterAccess
 from agent_runtime.tools.failures import ToolImportError
 from agent_runtime.tools.guarded_http import tool_http_client
 from agent_runtime.tools.port import BoundTool, version_of
@@ -185,7 +186,8 @@ def bind(
     memory: LongTermMemory,
     embedder: Embedder,
     extra: Iterable[BoundTool] = (),
+    cluster: ClusterAccess | None = None,
 ) -> ToolRegistry:
     """The registry of an agent's resolved tools; `extra` are tools that no document lists."""
-    around = Surroundings(guard, tool_http_client(guard), secrets_dir, memory, embedder)
+    around = Surroundings(guard, tool_http_client(guard), secrets_dir, memory, embedder, cluster)
     return ToolRegistry(tools, around, extra=extra)

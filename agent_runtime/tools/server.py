@@ -24,6 +24,7 @@ from agent_runtime.settings import Settings
 from agent_runtime.telemetry.metrics import Metrics
 from agent_runtime.telemetry.tracing import Tracing
 from agent_runtime.tools.address_guard import AddressGuard
+from agent_runtime.tools.cluster_access import ClusterAccess
 from agent_runtime.tools.following import following_tools
 from agent_runtime.tools.mcp_endpoint import mcp_app
 from agent_runtime.tools.registry import ToolRegistry, bind
@@ -94,6 +95,7 @@ def assemble_tools(settings: Settings, documents: list[ToolDocument]) -> ToolSer
         secrets_dir=settings.secrets_dir,
         memory=knowledge,
         embedder=PaddedEmbedder(settings, client, tracing),
+        cluster=ClusterAccess.from_settings(settings, namespace),
     )
     redis = _redis(settings)
     desk = ApprovalDesk(

@@ -4,16 +4,14 @@ import asyncio
 import json
 import logging
 import random
-import ssl
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import httpx
 
-from agent_runtime.secret_file import SecretFile, SecretUnavailableError
+from agent_runtime.secret_file import SecretUnavailableError
+from agent_runtime.tools.cluster_access import ClusterAccess
 from agent_runtime.tools.tool_follower import Change
 from agents.document import TOOL_API_VERSION, ToolDocument
 from agents.errors import DocumentError
@@ -31,17 +29,6 @@ class _WatchEndedError(Exception):
     """The list must be read again."""
 
 
-@dataclass(frozen=True)
-class ClusterAccess:
-    """How the Kubernetes API is reached."""
-
-    url: str
-    token: SecretFile
-    """A projected token, which changes while the process runs."""
-    ca_file: Path | None
-    namespace: str
-
-
 class ToolWatch:
     """The Tools of one namespace: a list, then what changes."""
 
@@ -49,11 +36,7 @@ class ToolWatch:
         self._access = access
         self._report_status = report_status
         self._generations: dict[str, int] = {}
-        cluster = ssl.create_default_context(cafile=access.ca_file) if access.ca_file else True
-        timeout = httpx.Timeout(10, read=WATCH_SECONDS + 30)
-        self._http = httpx.AsyncClient(
-            base_url=access.url, verify=cluster, timeout=timeout, trust_env=False
-        )
+        self._http = access.client(httpx.Timeout(10, read=WATCH_SECONDS + 30))
 
     async def changes(self) -> AsyncIterator[Change]:
         failures = 0
@@ -89,7 +72,7 @@ class ToolWatch:
             answer = await self._http.patch(
                 f"{self._path}/{name}/status",
                 content=json.dumps({"status": {"conditions": [condition]}}),
-                headers={**self._headers(), "content-type": "application/merge-patch+json"},
+                headers={**self._access.headers(), "content-type": "application/merge-patch+json"},
             )
             answer.raise_for_status()
         except (httpx.HTTPError, SecretUnavailableError) as error:
@@ -103,11 +86,8 @@ class ToolWatch:
     def _path(self) -> str:
         return f"/apis/{TOOL_API_VERSION}/namespaces/{self._access.namespace}/tools"
 
-    def _headers(self) -> dict[str, str]:
-        return {"authorization": f"Bearer {self._access.token.read()}"}
-
     async def _listed(self) -> tuple[str, Change]:
-        answer = await self._http.get(self._path, headers=self._headers())
+        answer = await self._http.get(self._path, headers=self._access.headers())
         answer.raise_for_status()
         data = answer.json()
         good: list[ToolDocument] = []
@@ -128,7 +108,9 @@ class ToolWatch:
                 "allowWatchBookmarks": "true",
                 "timeoutSeconds": WATCH_SECONDS,
             }
-            request = self._http.stream("GET", self._path, params=wanted, headers=self._headers())
+            request = self._http.stream(
+                "GET", self._path, params=wanted, headers=self._access.headers()
+            )
             async with request as stream:
                 if stream.status_code == 410:
                     raise _WatchEndedError

@@ -11,9 +11,10 @@ import yaml
 from prometheus_client import CollectorRegistry
 
 from agent_runtime.secret_file import SecretFile
+from agent_runtime.tools.cluster_access import ClusterAccess
 from agent_runtime.tools.tool_follower import ToolFollower, followed
 from agent_runtime.tools.tool_metrics import ToolMetrics
-from agent_runtime.tools.tool_watch import ClusterAccess, ToolWatch
+from agent_runtime.tools.tool_watch import ToolWatch
 from agents.document import AgentDocument, ToolDocument, load_documents
 from tests.agent_runtime.test_tool_registry import description, registry, until
 from tests.harness.api_server import ApiServer
