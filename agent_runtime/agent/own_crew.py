@@ -32,7 +32,7 @@ from agents.document import AgentDocument
 
 MISSING = (
     "framework crewai: this image has no CrewAI; build the variant with "
-    "agent_runtime/crewai-requirements.txt"
+    "--build-arg REQUIREMENTS=crewai-requirements.txt"
 )
 _QUIET = {
     "CREWAI_DISABLE_TELEMETRY": "true",

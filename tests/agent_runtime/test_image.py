@@ -46,6 +46,71 @@ def test_what_is_installed_is_what_is_locked_without_the_programs_groups() -> No
     assert 'for group in ${DEPENDENCY_GROUPS}; do set -- "$@" --group "$group"; done' in sync
 
 
+def asked_of_uv(folder: Path, **arguments: str) -> list[str]:
+    """What the builder's shell asks of uv, given these build arguments; uv only writes it down."""
+    (step,) = [rest for keyword, rest in instructions() if keyword == "RUN" and "uv sync" in rest]
+    told = folder / "told"
+    uv = folder / "uv"
+    uv.write_text(f'#!/bin/sh\necho "$@" >> {told}\n')
+    uv.chmod(0o755)
+    declared = dict(re.findall(r'^ARG (\w+)="(.*)"$', DOCKERFILE.read_text(), flags=re.MULTILINE))
+    env = {
+        "PATH": f"{folder}:/usr/bin:/bin",
+        "UV_PROJECT_ENVIRONMENT": "/opt/venv",
+        **declared,
+        **arguments,
+    }
+    script = re.sub(r"--mount=\S+ ", "", step)
+    subprocess.run(["/bin/sh", "-c", script], env=env, check=True)
+    return told.read_text().splitlines()
+
+
+@pytest.mark.unit
+def test_a_variant_is_its_groups_or_the_very_packages_of_a_list(tmp_path: Path) -> None:
+    for name in ("plain", "grpc", "crewai"):
+        (tmp_path / name).mkdir()
+    sync = "sync --locked --no-default-groups --no-install-project --group runtime"
+    assert asked_of_uv(tmp_path / "plain") == [sync]
+    both = asked_of_uv(tmp_path / "grpc", DEPENDENCY_GROUPS="runtime runtime-grpc")
+    assert both == [f"{sync} --group runtime-grpc"]
+    listed = asked_of_uv(tmp_path / "crewai", REQUIREMENTS="crewai-requirements.txt")
+    assert listed == [
+        "venv /opt/venv",
+        "pip install --no-deps --only-binary :all: -r crewai-requirements.txt",
+        "pip check",
+    ]
+    (copied, *_) = [rest.split() for keyword, rest in instructions() if keyword == "COPY"]
+    assert "agent_runtime/crewai-requirements.txt" in copied
+
+
+@pytest.mark.slow
+@pytest.mark.services
+@pytest.mark.parametrize("machine", ["x86_64", "aarch64"])
+def test_every_package_of_the_crewai_variant_is_there_for_the_images_python(
+    machine: str, tmp_path: Path
+) -> None:
+    uv = uv_program(Cache.default())
+    if uv is None:
+        pytest.skip("uv is not on PATH")
+    (version,) = re.findall(r"^ARG PYTHON_VERSION=(\S+)", DOCKERFILE.read_text(), re.MULTILINE)
+    subprocess.run([uv, "venv", "-q", tmp_path / "venv"], check=True)
+    target = ["--python-version", version, "--python-platform", f"{machine}-unknown-linux-gnu"]
+    done = subprocess.run(
+        [
+            *(uv, "pip", "install", "--dry-run", "--python", tmp_path / "venv" / "bin" / "python"),
+            *target,
+            *("--no-deps", "--only-binary", ":all:"),
+            *("-r", CHECKOUT / "agent_runtime" / "crewai-requirements.txt"),
+        ],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=280,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "crewai==" in done.stderr
+
+
 @pytest.mark.unit
 def test_every_variant_is_made_of_locked_groups_without_pulumi() -> None:
     groups = tomllib.loads((CHECKOUT / "pyproject.toml").read_text())["dependency-groups"]
