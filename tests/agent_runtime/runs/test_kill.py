@@ -13,10 +13,12 @@ from agent_runtime.runs.faults import POINTS
 from tests.agent_runtime.runs.effects import World, approve, begin, settled, task, world
 from tests.harness.agent import RunningAgent, serving_agent
 from tests.harness.agent_process import agent_process
+from tests.harness.scripted_model import scripted_model
 from tests.harness.workload import Workload, eventually
 
 pytestmark = [pytest.mark.services, pytest.mark.slow]
 
+POD_GRACE_SECONDS = 30
 UNKNOWN = ("tool.marked", "tool.called")
 """After these nobody can know whether the tool did what it was asked to do."""
 
@@ -107,6 +109,29 @@ def test_a_stopping_worker_hands_its_run_back_at_once(
     assert found["state"] == "completed"
     assert found["attempt"] == 1, "being handed back costs no attempt"
     assert around.effects.done[order] == 1
+
+
+def test_a_long_answer_is_cut_off_within_the_grace_of_a_pod_and_begun_elsewhere(
+    around: World, document: Path, password_file: Path
+) -> None:
+    """With the settings that a Pod has: 28 s for leaving, of the 30 s until it is killed."""
+    order = uuid.uuid4().hex
+    reply = {"text": "word " * 400, "chunkDelaySeconds": 0.5}
+    with scripted_model([{"name": "long", "reply": reply}]) as talkative:
+        env = around.environment(password_file, model_base_url=talkative.base_url)
+        with agent_process(document, **env) as leaving:
+            task_id = begin(leaving.url, f"do {order}", session=order)
+            following = begin(leaving.url, f"do {order}2", session=order)
+            eventually(lambda: talkative.played("long") or None, "the model to be asked")
+            leaving.process.send_signal(signal.SIGTERM)
+            leaving.process.wait(POD_GRACE_SECONDS)
+            assert leaving.process.returncode == 0, leaving.lines[-5:]
+        assert talkative.played("long") == 1, "nothing new is begun while it leaves"
+    with survivor(around, password_file) as other:
+        found = [settled(other.url, each) for each in (task_id, following)]
+    assert [each["state"] for each in found] == ["completed", "completed"]
+    assert [each["attempt"] for each in found] == [1, 1]
+    assert (around.effects.done[order], around.effects.done[f"{order}2"]) == (1, 1)
 
 
 def test_a_run_that_kills_its_workers_is_given_up_and_frees_its_session(
