@@ -1,13 +1,17 @@
 """The limits of one run, checked before each step."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, Literal
 
 from agent_runtime.runs.port import Limits
 from agents.document import Budget
 
-Limit = Literal["steps", "tool_calls", "tokens", "usd", "time", "same_call"]
+Limit = Literal["steps", "tool_calls", "tokens", "usd", "time", "same_call", "repairs"]
+NO_MISFITS: Mapping[str, Sequence[int]] = MappingProxyType({})
+MAX_REPAIRS = 2
+"""Times that a model may mend a call of one function whose arguments did not fit."""
 
 NOTE = (
     "The limit of this request is reached. Call no more tools; answer now with what you have, and "
@@ -29,6 +33,12 @@ STOPS: dict[str, str] = {
     "usd": OUT_OF_MONEY,
 }
 """Limits at which the model is not asked even once more, and what is answered then."""
+REFUSALS = {
+    "tool_calls": "no more tool calls are allowed in this request",
+    "same_call": "this very call was made before; use its result",
+    "repairs": "its arguments were wrong too often; go on without this tool",
+}
+"""Limits at which a single call is not made, and what the model is told in place of its result."""
 
 
 def smaller(budget: Budget, limits: Limits) -> Budget:
@@ -66,11 +76,14 @@ def reached(
 
 
 def refusals(
-    budget: Budget, earlier: Sequence[CallKey], calls: Sequence[dict[str, Any]]
+    budget: Budget,
+    earlier: Sequence[CallKey],
+    calls: Sequence[dict[str, Any]],
+    misfits: Mapping[str, Sequence[int]] = NO_MISFITS,
 ) -> list[Limit | None]:
     """For each wanted tool call the limit that forbids it, or None.
 
-    `earlier` holds every call already made in this run.
+    `earlier` holds every call already made in this run, `misfits` those that could not be read.
     """
     seen = Counter(earlier)
     made = len(earlier)
@@ -81,6 +94,8 @@ def refusals(
             verdicts.append("tool_calls")
         elif seen[key] >= budget.same_call:
             verdicts.append("same_call")
+        elif len(misfits.get(key[0], ())) > MAX_REPAIRS:
+            verdicts.append("repairs")
         else:
             verdicts.append(None)
         seen[key] += 1

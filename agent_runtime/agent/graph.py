@@ -66,7 +66,7 @@ def _wanted(state: RunState, context: RunContext) -> list[ToolTask]:
         for message in state["messages"][:-1]
         for call in message.get("tool_calls", [])
     ]
-    refusals = limits.refusals(context.budget, earlier, calls)
+    refusals = limits.refusals(context.budget, earlier, calls, state.get("misfits", {}))
     return [
         ToolTask(
             call=call,

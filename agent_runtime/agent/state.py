@@ -40,6 +40,18 @@ class Compaction(TypedDict):
     messages: list[Message]
 
 
+Misfits = dict[str, list[int]]
+"""By a function's name the steps, one after the other, whose calls of it could not be read."""
+
+
+def _misfits(known: Misfits, update: Misfits) -> Misfits:
+    """A call that could be made ends the row."""
+    merged = {**known}
+    for name, steps in update.items():
+        merged[name] = sorted({*merged.get(name, []), *steps}) if steps else []
+    return merged
+
+
 class RunState(TypedDict):
     """Fields with a function grow by it, the rest is replaced. All of it is JSON."""
 
@@ -66,6 +78,7 @@ class RunState(TypedDict):
     waiting: Annotated[list[dict[str, Any]], operator.add]
     """Approvals without which the run can't go on."""
     compaction: Compaction | None
+    misfits: Annotated[Misfits, _misfits]
 
 
 class ToolTask(TypedDict):
@@ -126,4 +139,5 @@ def opening(context: list[Message], asked: list[Message], *, tainted: bool = Fal
         tainted=tainted,
         waiting=[],
         compaction=None,
+        misfits={},
     )

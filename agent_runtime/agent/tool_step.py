@@ -8,6 +8,7 @@ from typing import Any
 
 from langgraph.runtime import Runtime
 
+from agent_runtime.agent.budget import REFUSALS
 from agent_runtime.agent.completion import Message
 from agent_runtime.agent.context import Decision, RunContext
 from agent_runtime.agent.retry import ATTEMPTS
@@ -34,10 +35,6 @@ from agents.tool import HumanTool, RetrievalTool
 
 _log = logging.getLogger(__name__)
 
-REFUSALS = {
-    "tool_calls": "no more tool calls are allowed in this request",
-    "same_call": "this very call was made before; use its result",
-}
 UNKNOWN = (
     "It is not known whether the call of {tool} took effect: the server that made it was lost. "
     "Approve to make the call (again); reject if it did take effect or must not be repeated."
@@ -106,7 +103,8 @@ class ToolStep:
             bound = context.tools.find(call["function"]["name"])
             arguments = checked(bound.tool, call["function"]["arguments"])
         except (UnknownToolError, ArgumentsError) as error:
-            return _report(call, None, ToolResult(str(error), error=True), "error")
+            result = ToolResult(str(error), error=True)
+            return _report(call, None, result, "error", misfit=(state["step"],))
         wanted = _Call(state, bound, arguments, context)
         answer = ""
         ruling = verdict(bound.tool, tainted=state["tainted"])
@@ -123,8 +121,7 @@ class ToolStep:
             if stopped is not None:
                 return stopped
         tainted = taint_handed_on(bound.tool, ruling, tainted=state["tainted"])
-        last = _attempt(runtime) >= ATTEMPTS
-        return await self._made(wanted, answer, tainted=tainted, last=last)
+        return await self._made(wanted, answer, tainted=tainted, last=_attempt(runtime) >= ATTEMPTS)
 
     async def _made(self, call: _Call, answer: str, *, tainted: bool, last: bool) -> dict[str, Any]:
         """The call itself, timed and counted."""
@@ -275,6 +272,7 @@ def _report(
     seconds: float = 0.0,
     limit: str = "",
     tainted: bool = False,
+    misfit: tuple[int, ...] = (),
 ) -> dict[str, Any]:
     """The state's update after one call."""
     name = call["function"]["name"]
@@ -297,4 +295,5 @@ def _report(
         "degraded": [result.degraded] if result.degraded else [],
         "limit": limit,
         "tainted": tainted,
+        "misfits": {} if limit else {name: [*misfit]},
     }

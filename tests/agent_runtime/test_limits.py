@@ -38,10 +38,13 @@ def ask(agent: RunningAgent) -> dict[str, Any]:
     return dict(answer.json())
 
 
-def run(rules: list[dict[str, Any]], *, time: str = "1m") -> tuple[dict[str, Any], RunningModel]:
+def run(
+    rules: list[dict[str, Any]], *, time: str = "1m", steps: int = 4
+) -> tuple[dict[str, Any], RunningModel]:
+    document = (AGENT % time).replace("steps: 4", f"steps: {steps}")
     with (
         scripted_model(rules) as model,
-        serving_agent(AGENT % time, model_base_url=model.base_url) as agent,
+        serving_agent(document, model_base_url=model.base_url) as agent,
     ):
         return ask(agent), model
 
@@ -96,6 +99,25 @@ def test_a_run_that_is_out_of_time_says_so() -> None:
     answer, _ = run([{"name": "slow", "reply": {"text": "late", "delaySeconds": 30}}], time="500ms")
     assert answer["agentic"]["limit"] == "time"
     assert "time" in answer["choices"][0]["message"]["content"]
+
+
+def test_arguments_that_do_not_fit_may_be_mended_twice() -> None:
+    tries = [calls("", **{name: "1"}) for name in ("kode", "cod", "c", "code")]
+    told = [{"after": "none"}] + [
+        {"after": "any", "result": f"'{name}' was unexpected"} for name in ("kode", "cod", "c")
+    ]
+    mending = [
+        {"name": f"try {number}", "when": when, "reply": reply}
+        for number, (when, reply) in enumerate(zip(told, tries, strict=True))
+    ]
+    end = {"name": "end", "when": {"after": "any"}, "reply": {"text": "sorry"}}
+    answer, _ = run([*mending, end], steps=9)
+    assert statuses(answer) == ["error"] * 3 + ["refused"]
+    assert answer["agentic"]["limit"] == "repairs"
+    in_time = [*mending[:2], {**mending[2], "reply": calls("6 * 7")}]
+    answer, _ = run([*in_time, end], steps=9)
+    assert statuses(answer) == ["error", "error", "ok"]
+    assert answer["agentic"]["limit"] is None or answer["agentic"]["limit"] == ""
 
 
 @pytest.mark.parametrize(
