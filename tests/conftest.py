@@ -9,7 +9,7 @@ import pytest
 pytest_plugins = ["tests.harness.api_server", "tests.harness.certificates"]
 
 # what no machine has by itself: these tests are chosen by naming a server
-CHOSEN_BY = {"milvus_server": "MILVUS_URL", "milvus_root": "MILVUS_ROOT_PASSWORD"}
+CHOSEN_BY = {"milvus_server": "MILVUS_URL"}
 SHARED_SERVERS = ("node_cluster", "api_server")
 """Fixtures that take longer to make than most of the tests that ask for them."""
 TIERS = ("unit", "api_server", "services", "engine", "e2e")

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from agent_runtime.memory.milvus import CALL_SECONDS, Milvus, MilvusAddress
-from agent_runtime.memory.milvus_schema import make_collection
+from agent_runtime.memory.milvus_schema import load_collection, make_collection
 from agent_runtime.memory.ports import Hit, Metadata, Passage
 from agent_runtime.memory.tenant_filter import tenant_filter
 from agent_runtime.secret_file import SecretFile
@@ -15,6 +15,10 @@ from agent_runtime.telemetry.tracing import trace_id
 _FOUND = ["content", "metadata"]
 _PAGE = 1000
 """Rows of one query; Milvus allows 16,384."""
+_OWN_WRITES, _ALL_WRITES = "Session", "Strong"
+"""What a read waits for: what this process wrote, which costs nothing where it wrote nothing, or
+what anybody did, which takes a tick of the server's clock (200 ms). Unasked a server may leave out
+what came in the last seconds."""
 
 
 def collection_name(name: str) -> str:
@@ -78,6 +82,7 @@ class MilvusLongTermMemory:
                 filter=where,
                 search_params={"metric_type": "COSINE", "params": {"ef": max(64, top_k)}},
                 output_fields=_FOUND,
+                consistency_level=_OWN_WRITES,
                 timeout=CALL_SECONDS,
                 client_request_id=request_id,
             )
@@ -117,10 +122,7 @@ class MilvusLongTermMemory:
             ):
                 return set()
             name = self._ready(client, collection)
-            rows = client.query(
-                name, filter=where, output_fields=["id"], limit=len(ids), timeout=CALL_SECONDS
-            )
-            return {str(row["id"]) for row in rows}
+            return set(_ids(client, name, where, limit=len(ids)))
 
         return await self._milvus.run(run)
 
@@ -132,6 +134,8 @@ class MilvusLongTermMemory:
 
         def run(client: Any) -> list[tuple[str, Metadata]]:
             name = self._ready(client, collection)
+            # pages can't be asked to wait, so a row is asked for first that waits for them
+            _ids(client, name, where, limit=1)
             pages = client.query_iterator(
                 name,
                 filter=where,
@@ -157,26 +161,30 @@ class MilvusLongTermMemory:
         tenant: str,
         only: Metadata | None = None,
     ) -> int:
-        """Delete passages of the tenant; the number that were there."""
+        """Delete passages of the tenant, and wait until they are gone; the number there were."""
         where = tenant_filter(tenant, only, ids)
 
         def run(client: Any) -> int:
             name = self._ready(client, collection)
-            found = client.query(
-                name, filter=where, output_fields=["id"], limit=len(ids), timeout=CALL_SECONDS
-            )
+            found = _ids(client, name, where, limit=len(ids))
             if found:
                 client.delete(name, filter=where, timeout=CALL_SECONDS)
+                # a server may not tell when it deleted, so that no later read would wait for it
+                _ids(client, name, where, limit=1, waits_for=_ALL_WRITES)
             return len(found)
 
         return await self._milvus.run(run) if ids else 0
 
     async def ensure(self, collection: str) -> None:
-        """Make the collection as the architecture writes it, unless it is there."""
+        """Make the collection as the architecture writes it, unless it is there.
+
+        What anybody wrote before this call is seen by every read after it.
+        """
 
         def run(client: Any) -> None:
             make_collection(client, collection_name(collection), self._dimension)
-            self._ready(client, collection)
+            name = self._ready(client, collection)
+            _ids(client, name, tenant_filter("nobody"), limit=1, waits_for=_ALL_WRITES)
 
         await self._milvus.run(run)
 
@@ -203,12 +211,26 @@ class MilvusLongTermMemory:
         """Milvus Lite gives collections back "released" after a restart, so load before use."""
         name = collection_name(collection)
         if name not in self._loaded:
-            client.load_collection(name, timeout=CALL_SECONDS)
+            load_collection(client, name)
             self._loaded.add(name)
         return name
 
     def _forget_loaded(self) -> None:
         self._loaded.clear()
+
+
+def _ids(
+    client: Any, name: str, where: str, *, limit: int, waits_for: str = _OWN_WRITES
+) -> list[str]:
+    rows = client.query(
+        name,
+        filter=where,
+        output_fields=["id"],
+        limit=limit,
+        consistency_level=waits_for,
+        timeout=CALL_SECONDS,
+    )
+    return [str(row["id"]) for row in rows]
 
 
 def _meets(hit: Hit, only: Metadata) -> bool:

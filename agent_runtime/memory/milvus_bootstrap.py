@@ -12,16 +12,12 @@ from typing import Any
 
 from agent_runtime.memory.long_term import collection_name
 from agent_runtime.memory.milvus_plan import DEFAULT_DATABASE, MilvusPlan, MilvusUser
+from agent_runtime.memory.milvus_privileges import grant_access
 from agent_runtime.memory.milvus_schema import drift, make_collection, shape_of, wanted_shape
 from agent_runtime.secret_file import SecretFile
 
 ROOT, FACTORY_PASSWORD = "root", "Milvus"  # what every new server has; changed at once
 _SECONDS = 30.0
-_PRIVILEGES = {
-    "read": ("CollectionReadOnly", "DatabaseReadOnly"),
-    "readWrite": ("CollectionReadWrite", "DatabaseReadOnly"),
-}
-"""Milvus' own groups of privileges (2.5 and later)."""
 
 
 class ServerError(Exception):
@@ -121,8 +117,7 @@ class MilvusBootstrap:
         if not known:
             client.create_role(name, timeout=_SECONDS)
         for database in user.databases:
-            for privilege in _PRIVILEGES[user.access]:
-                client.grant_privilege_v2(name, privilege, "*", db_name=database, timeout=_SECONDS)
+            grant_access(client, name, user.access, database)
         client.grant_role(name, name, timeout=_SECONDS)
 
     def _password(self, user: str) -> str:
@@ -130,12 +125,13 @@ class MilvusBootstrap:
         return SecretFile(self._secrets / user).read().removeprefix(f"{user}:")
 
     def _admits(self, token: str, database: str = "") -> bool:
+        from grpc import RpcError
         from pymilvus.exceptions import MilvusException
 
         try:
             with self._client(token, database) as client:
                 client.list_collections(timeout=_SECONDS)
-        except MilvusException as error:
+        except (MilvusException, RpcError) as error:
             if _is_refusal(error):
                 return False
             raise ServerError(_reason(error)) from None
@@ -195,12 +191,20 @@ def _isolation(client: Any, name: str, dimension: int) -> str:
     return "runtime"
 
 
-def _is_refusal(error: Any) -> bool:
+def _is_refusal(error: BaseException | None) -> bool:
+    """Whether the server knows us not; pymilvus calls that a failed connection, its cause tells."""
+    from grpc import RpcError, StatusCode
+
+    if isinstance(error, RpcError):
+        return bool(error.code() in (StatusCode.UNAUTHENTICATED, StatusCode.PERMISSION_DENIED))
     text = str(error).lower()
-    return any(word in text for word in ("auth", "credential", "password", "permission"))
+    if any(word in text for word in ("auth", "credential", "password", "permission")):
+        return True
+    return error is not None and _is_refusal(error.__cause__)
 
 
 def _reason(error: Any) -> str:
-    message = getattr(error, "message", "") or str(error)
+    details = getattr(error, "details", None)
+    message = getattr(error, "message", "") or (details and details()) or str(error)
     first = " ".join(str(message).split())[:200]
     return f"Milvus: {first or type(error).__name__}"

@@ -2,11 +2,12 @@
 
 import json
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic.alias_generators import to_camel
 
+from agent_runtime.memory.milvus_privileges import Access
 from agent_runtime.memory.milvus_schema import AGENT_KNOWLEDGE
 
 DEFAULT_DATABASE = "default"
@@ -27,7 +28,7 @@ class _Data(BaseModel):
 class MilvusUser(_Data):
     """A user besides root; its password is the file of its name in the folder of secrets."""
 
-    access: Literal["read", "readWrite"] = "readWrite"
+    access: Access = "readWrite"
     databases: Annotated[tuple[Name, ...], Field(min_length=1)] = (DEFAULT_DATABASE,)
 
 

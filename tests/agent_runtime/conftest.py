@@ -1,15 +1,25 @@
 """The data plane's real parts, one of each for all tests here, on free loopback ports."""
 
-import os
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests.harness.workload import Workload, workload
 
+if TYPE_CHECKING:
+    from tests.harness.milvus_server import VectorStore
+
 PASSWORD = "a-password-for-tests"
+
+# on a machine that does other things besides, an example takes as long as it likes
+settings.register_profile(
+    "busy machine", deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("busy machine")
 
 
 @pytest.fixture(scope="session")
@@ -40,8 +50,16 @@ def collection() -> str:
     return f"support-{uuid.uuid4().hex[:8]}"
 
 
-@pytest.fixture(scope="session")
-def milvus_url(request: pytest.FixtureRequest) -> str:
-    """A Milvus server from the environment variable MILVUS_URL, else Milvus Lite."""
-    given = os.environ.get("MILVUS_URL")
-    return given or str(request.getfixturevalue("milvus").url)
+@pytest.fixture(scope="session", params=["lite", pytest.param("server", marks=pytest.mark.slow)])
+def vector_store(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator["VectorStore"]:
+    """Milvus Lite, and in the slow tier a server with passwords and TLS: MILVUS_URL or our own."""
+    from tests.harness.milvus_server import VectorStore, prepared_server
+
+    folder = tmp_path_factory.mktemp("vector-store")
+    if request.param == "lite":
+        yield VectorStore(request.getfixturevalue("milvus").url, folder)
+        return
+    with prepared_server(folder) as server:
+        yield server

@@ -8,6 +8,7 @@ import httpx
 import pytest
 
 from tests.harness.agent import RunningAgent, serving_agent
+from tests.harness.milvus_server import VectorStore
 from tests.harness.scripted_model import RunningModel, scripted_model
 from tests.harness.workload import Workload, eventually, free_port
 
@@ -70,12 +71,12 @@ def said(agent: RunningAgent, text: str, **who: str) -> str:
 
 
 def test_a_fact_of_one_conversation_is_known_in_the_next(
-    model: RunningModel, milvus_url: str, collection: str, short_term: dict[str, Any]
+    model: RunningModel, vector_store: VectorStore, collection: str, short_term: dict[str, Any]
 ) -> None:
     with serving_agent(
         AGENT % (collection, "degrade"),
         model_base_url=model.base_url,
-        milvus_url=milvus_url,
+        **vector_store.settings(),
         **short_term,
     ) as agent:
         assert said(agent, "remember Ada takes green tea") == "noted"

@@ -17,6 +17,7 @@ from agent_runtime.telemetry.metrics import Metrics
 from agent_runtime.tools.port import CallContext, ToolResult
 from agents.memory_tool import LongTermMemoryConfig
 from local.workloads.scripted_model import DIMENSION, hashed_words
+from tests.harness.milvus_server import VectorStore
 from tests.harness.workload import free_port
 
 TEA = "Ada likes green tea."
@@ -48,9 +49,9 @@ class HashedWords:
 
 @asynccontextmanager
 async def kept(
-    url: str, collection: str, **more: Any
+    address: MilvusAddress, collection: str, **more: Any
 ) -> AsyncIterator[tuple[Facts, HashedWords, Metrics]]:
-    memory = MilvusLongTermMemory(MilvusAddress(url), dimension=DIMENSION)
+    memory = MilvusLongTermMemory(address, dimension=DIMENSION)
     metrics, embedder = Metrics("helper"), HashedWords()
     facts = Facts(memory, embedder, metrics, collection=collection, **more)
     try:
@@ -82,9 +83,9 @@ async def call(
 
 @pytest.mark.services
 async def test_a_fact_is_kept_once_and_found_by_its_owner_only(
-    milvus_url: str, collection: str
+    vector_store: VectorStore, collection: str
 ) -> None:
-    async with kept(milvus_url, collection) as (facts, embedder, metrics):
+    async with kept(vector_store.address(), collection) as (facts, embedder, metrics):
         for fact in (TEA, f"  {TEA.replace(' ', '  ')} ", "Ada works in Oslo."):
             result = await call(facts, "remember", {"fact": fact})
             assert result.value == {"status": "accepted"}
@@ -108,9 +109,9 @@ async def test_a_fact_is_kept_once_and_found_by_its_owner_only(
 
 @pytest.mark.services
 async def test_a_tenants_shared_facts_are_found_by_all_of_it(
-    milvus_url: str, collection: str
+    vector_store: VectorStore, collection: str
 ) -> None:
-    async with kept(milvus_url, collection) as (facts, _, _):
+    async with kept(vector_store.address(), collection) as (facts, _, _):
         await call(facts, "remember", {"fact": TEA}, scope="tenant")
         await facts.flush()
         found = await call(facts, "recall", {"query": "green tea"}, user="bob", scope="tenant")
@@ -121,9 +122,9 @@ async def test_a_tenants_shared_facts_are_found_by_all_of_it(
 
 @pytest.mark.services
 async def test_remembering_never_waits_and_a_full_queue_says_so(
-    milvus_url: str, collection: str
+    vector_store: VectorStore, collection: str
 ) -> None:
-    async with kept(milvus_url, collection, queue=2) as (facts, embedder, metrics):
+    async with kept(vector_store.address(), collection, queue=2) as (facts, embedder, metrics):
         embedder.gate.clear()
         answers = [facts.remember(OWNER, f"fact number {number}") for number in range(3)]
         assert answers == [True, True, False]
@@ -140,7 +141,7 @@ async def test_remembering_never_waits_and_a_full_queue_says_so(
 @pytest.mark.parametrize("policy", ["degrade", "fail"])
 async def test_memory_that_is_down_is_never_told_as_empty(policy: str, collection: str) -> None:
     url = f"http://127.0.0.1:{free_port()}"
-    async with kept(url, collection) as (facts, _, metrics):
+    async with kept(MilvusAddress(url), collection) as (facts, _, metrics):
         for name, arguments in (("recall", {"query": "tea"}), ("forget", {"id": "0" * 64})):
             if policy == "fail":
                 with pytest.raises(KnowledgeRequiredError) as caught:

@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from pymilvus import MilvusClient
 
 from agent_runtime.__main__ import main
 from agent_runtime.agent import retry
 from agent_runtime.memory.long_term import collection_name
+from tests.harness.milvus_server import VectorStore
 from tests.harness.scripted_model import RunningModel, scripted_model
 from tests.harness.workload import free_port
 
@@ -46,12 +46,16 @@ class Loader:
     """Runs the command in this process and reads what it says."""
 
     def __init__(
-        self, collection: str, url: str, capsys: pytest.CaptureFixture[str], model: RunningModel
+        self,
+        collection: str,
+        store: VectorStore,
+        capsys: pytest.CaptureFixture[str],
+        model: RunningModel,
     ) -> None:
         self._base = ["ingest", "--collection", collection, "--tenant", "acme", "--json"]
         self._capsys = capsys
         self._name = collection_name(collection)
-        self._url = url
+        self._store = store
         self.model = model
 
     def __call__(self, *arguments: object, status: int = 0) -> dict[str, Any]:
@@ -63,13 +67,14 @@ class Loader:
         return report | {"said": said.err}
 
     def stored(self) -> list[dict[str, Any]]:
-        with closing(MilvusClient(uri=self._url)) as client:
+        with closing(self._store.client()) as client:
             return list(
                 client.query(
                     self._name,
                     filter="tenant_id == 'acme'",
                     output_fields=["content", "metadata"],
                     limit=1000,
+                    consistency_level="Strong",
                 )
             )
 
@@ -80,14 +85,15 @@ class Loader:
 @pytest.fixture
 def load(
     collection: str,
-    milvus_url: str,
+    vector_store: VectorStore,
     model: RunningModel,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> Loader:
     monkeypatch.setenv("AGENT_MODEL_BASE_URL", model.base_url)
-    monkeypatch.setenv("AGENT_MILVUS_URL", milvus_url)
-    return Loader(collection, milvus_url, capsys, model)
+    for name, value in vector_store.environment().items():
+        monkeypatch.setenv(name, value)
+    return Loader(collection, vector_store, capsys, model)
 
 
 def test_every_kind_of_file_is_loaded_once(load: Loader, folder: Path) -> None:

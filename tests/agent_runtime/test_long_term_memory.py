@@ -1,4 +1,4 @@
-"""The vector store as the runtime uses it: on Milvus Lite, or on MILVUS_URL where that is set."""
+"""The vector store as the runtime uses it: on Milvus Lite and on a Milvus server."""
 
 from collections.abc import AsyncIterator
 from contextlib import closing
@@ -7,13 +7,13 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as some
-from pymilvus import MilvusClient
 from pymilvus.exceptions import MilvusException
 
 from agent_runtime.memory.long_term import MilvusLongTermMemory, collection_name
 from agent_runtime.memory.milvus import MilvusAddress
 from agent_runtime.memory.ports import MemoryUnavailableError, Passage
 from agent_runtime.memory.tenant_filter import tenant_filter
+from tests.harness.milvus_server import VectorStore
 from tests.harness.workload import free_port
 
 DIMENSION = 8
@@ -29,8 +29,8 @@ def passage(id_: str, tenant: str, *numbers: float, **about: str | int) -> Passa
 
 
 @pytest.fixture
-async def memory(milvus_url: str, collection: str) -> AsyncIterator[MilvusLongTermMemory]:
-    made = MilvusLongTermMemory(MilvusAddress(milvus_url), dimension=DIMENSION)
+async def memory(vector_store: VectorStore, collection: str) -> AsyncIterator[MilvusLongTermMemory]:
+    made = MilvusLongTermMemory(vector_store.address(), dimension=DIMENSION)
     await made.store(
         collection,
         [
@@ -41,7 +41,7 @@ async def memory(milvus_url: str, collection: str) -> AsyncIterator[MilvusLongTe
     )
     yield made
     made.close()
-    with closing(MilvusClient(uri=milvus_url)) as client:
+    with closing(vector_store.client()) as client:
         client.drop_collection(collection_name(collection))
 
 
@@ -122,11 +122,14 @@ async def test_a_list_is_longer_than_a_page(memory: MilvusLongTermMemory, collec
 
 @pytest.mark.services
 @pytest.mark.milvus_server
+@pytest.mark.parametrize(
+    "vector_store", [pytest.param("server", marks=pytest.mark.slow)], indirect=True
+)
 async def test_the_server_itself_refuses_a_search_without_a_tenant(
-    memory: MilvusLongTermMemory, collection: str, milvus_url: str
+    memory: MilvusLongTermMemory, collection: str, vector_store: VectorStore
 ) -> None:
     assert await memory.known(collection, [A], tenant="acme")
-    with closing(MilvusClient(uri=milvus_url)) as client, pytest.raises(MilvusException):
+    with closing(vector_store.client()) as client, pytest.raises(MilvusException):
         client.search(
             collection_name(collection), data=[vector(1.0)], anns_field="embedding", limit=5
         )

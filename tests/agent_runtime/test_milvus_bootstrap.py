@@ -1,35 +1,47 @@
-"""The bootstrap command against Milvus Lite, or against MILVUS_URL where that is set."""
+"""The bootstrap command against Milvus Lite and against a Milvus server."""
 
 import json
-import os
 import uuid
 from collections.abc import Callable
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
-from pymilvus import DataType, MilvusClient
-from pymilvus.exceptions import MilvusException
+from grpc import RpcError
+from pymilvus import DataType
 
 from agent_runtime.__main__ import main
+from agent_runtime.memory.long_term import MilvusLongTermMemory
 from agent_runtime.memory.milvus_schema import collection_schema, drift, index_params, wanted_shape
+from agent_runtime.memory.ports import MemoryUnavailableError, Passage
+from agent_runtime.secret_file import SecretFile
+from tests.harness.milvus_server import VectorStore
 from tests.harness.workload import free_port
 
 Run = Callable[..., tuple[int, dict[str, Any], str]]
-ON_LITE = "MILVUS_URL" not in os.environ
 
 
 @pytest.fixture
 def run(
-    milvus_url: str,
+    vector_store: VectorStore,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> Run:
-    def go(plan: object, url: str = milvus_url) -> tuple[int, dict[str, Any], str]:
+    secrets = tmp_path / "secrets"
+    secrets.mkdir()
+    if vector_store.is_server:
+        (secrets / "root").write_text(vector_store.root_password)
+
+    def go(plan: Any, url: str = vector_store.url) -> tuple[int, dict[str, Any], str]:
+        for name, value in vector_store.environment().items():
+            monkeypatch.setenv(name, value)
         monkeypatch.setenv("AGENT_MILVUS_URL", url)
-        monkeypatch.setenv("AGENT_SECRETS_DIR", str(tmp_path / "secrets"))
+        monkeypatch.setenv("AGENT_SECRETS_DIR", str(secrets))
+        if vector_store.is_server:
+            plan = {"authentication": True, **plan}
         path = tmp_path / "plan.json"
         path.write_text(plan if isinstance(plan, str) else json.dumps(plan))
         status = main(["bootstrap-milvus", "--plan", str(path), "--json"])
@@ -39,12 +51,21 @@ def run(
     return go
 
 
+PASSWORD = "a-Password-1"
+ONLY_LITE = pytest.mark.parametrize("vector_store", ["lite"], indirect=True)
+ONLY_SERVER = pytest.mark.parametrize(
+    "vector_store", [pytest.param("server", marks=pytest.mark.slow)], indirect=True
+)
+
+
 def database() -> str:
     return f"tenant_{uuid.uuid4().hex[:8]}"
 
 
 @pytest.mark.services
-def test_a_plan_is_carried_out_once_and_then_left_alone(run: Run, milvus_url: str) -> None:
+def test_a_plan_is_carried_out_once_and_then_left_alone(
+    run: Run, vector_store: VectorStore
+) -> None:
     name = database()
     plan = {"embeddingDimension": 16, "databases": {name: ["agent_knowledge", "support-docs"]}}
     status, first, _ = run(plan)
@@ -55,20 +76,22 @@ def test_a_plan_is_carried_out_once_and_then_left_alone(run: Run, milvus_url: st
         f"collection {name}/support_docs",
     ]
     assert first["made"] == things
-    assert first["isolation"] == ("runtime" if ON_LITE else "server")
+    assert first["isolation"] == ("server" if vector_store.isolates_tenants else "runtime")
     status, again, _ = run(plan)
     assert (status, again["made"], again["kept"], again["drift"]) == (0, [], things, [])
-    with closing(MilvusClient(uri=milvus_url, db_name=name)) as client:
+    with closing(vector_store.client(name)) as client:
         described = client.describe_collection("agent_knowledge")
         assert described["properties"]["partitionkey.isolation"].lower() == "true"
         assert sorted(client.list_collections()) == ["agent_knowledge", "support_docs"]
 
 
 @pytest.mark.services
-def test_another_shape_is_reported_line_by_line_and_kept(run: Run, milvus_url: str) -> None:
+def test_another_shape_is_reported_line_by_line_and_kept(
+    run: Run, vector_store: VectorStore
+) -> None:
     name = database()
     assert run({"databases": {name: []}})[0] == 0
-    with closing(MilvusClient(uri=milvus_url, db_name=name)) as client:
+    with closing(vector_store.client(name)) as client:
         schema = client.create_schema(auto_id=False, enable_dynamic_field=True)
         schema.add_field("id", DataType.VARCHAR, max_length=32, is_primary=True)
         schema.add_field("embedding", DataType.FLOAT_VECTOR, dim=8)
@@ -95,16 +118,16 @@ def test_another_shape_is_reported_line_by_line_and_kept(run: Run, milvus_url: s
         "index metric_type: is L2, wanted COSINE",
     }
     assert said == ""
-    with closing(MilvusClient(uri=milvus_url, db_name=name)) as client:
+    with closing(vector_store.client(name)) as client:
         client.load_collection("agent_knowledge")
-        assert client.query("agent_knowledge", filter="id == 'a'", output_fields=["extra"])
+        assert client.query("agent_knowledge", filter="id == 'a'", consistency_level="Strong")
 
 
 @pytest.mark.services
-def test_another_dimension_is_refused_in_one_line(run: Run, milvus_url: str) -> None:
+def test_another_dimension_is_refused_in_one_line(run: Run, vector_store: VectorStore) -> None:
     name = database()
     run({"databases": {name: []}})
-    with closing(MilvusClient(uri=milvus_url, db_name=name)) as client:
+    with closing(vector_store.client(name)) as client:
         schema, index = collection_schema(client, 8), index_params(client)
         properties = {"partitionkey.isolation": True}
         client.create_collection(
@@ -164,9 +187,8 @@ def run_without_server(
 
 
 @pytest.mark.services
-@pytest.mark.skipif(not ON_LITE, reason="a server has users")
+@ONLY_LITE
 def test_users_on_a_server_without_users_are_one_line(run: Run, tmp_path: Path) -> None:
-    (tmp_path / "secrets").mkdir()
     for user in ("root", "agents"):
         (tmp_path / "secrets" / user).write_text("a-Password-1")
     status, _, said = run({"authentication": True, "users": {"agents": {}}})
@@ -174,27 +196,93 @@ def test_users_on_a_server_without_users_are_one_line(run: Run, tmp_path: Path) 
 
 
 @pytest.mark.services
-@pytest.mark.milvus_root
-def test_a_user_reaches_its_own_database_only(run: Run, tmp_path: Path, milvus_url: str) -> None:
+@ONLY_SERVER
+def test_a_user_reaches_its_own_database_only(
+    run: Run, tmp_path: Path, vector_store: VectorStore
+) -> None:
     name, user = database(), f"u{uuid.uuid4().hex[:8]}"
-    (tmp_path / "secrets").mkdir()
-    (tmp_path / "secrets" / "root").write_text(os.environ["MILVUS_ROOT_PASSWORD"])
-    (tmp_path / "secrets" / user).write_text("a-Password-1")
+    (tmp_path / "secrets" / user).write_text(PASSWORD)
     plan = {
-        "authentication": True,
         "databases": {name: ["agent_knowledge"], f"{name}_b": ["agent_knowledge"]},
         "users": {user: {"databases": [name]}},
     }
     assert run(plan)[0] == 0
     assert run(plan)[1]["made"] == []
-    token = f"{user}:a-Password-1"
-    with closing(MilvusClient(uri=milvus_url, token=token, db_name=name)) as client:
+    with closing(vector_store.client(name, user=user, password=PASSWORD)) as client:
         assert client.list_collections() == ["agent_knowledge"]
+        assert client.query("agent_knowledge", filter="tenant_id == 't'", limit=1) == []
+        with pytest.raises(RpcError, match="permission deny"):
+            client.drop_collection("agent_knowledge")
     with (
-        closing(MilvusClient(uri=milvus_url, token=token, db_name=f"{name}_b")) as client,
-        pytest.raises(MilvusException),
+        closing(vector_store.client(f"{name}_b", user=user, password=PASSWORD)) as client,
+        pytest.raises(RpcError, match="permission deny"),
     ):
         client.query("agent_knowledge", filter="tenant_id == 't'", limit=1)
+
+
+@pytest.mark.services
+@ONLY_SERVER
+async def test_a_user_that_only_reads_can_search_and_not_write(
+    run: Run, tmp_path: Path, vector_store: VectorStore
+) -> None:
+    name = database()
+    writer, reader = (f"{each}{uuid.uuid4().hex[:8]}" for each in ("w", "r"))
+    users = {writer: {"databases": [name]}, reader: {"access": "read", "databases": [name]}}
+    plan = {"embeddingDimension": 8, "databases": {name: ["agent_knowledge"]}, "users": users}
+    stores = {}
+    for user in users:
+        (tmp_path / "secrets" / user).write_text(PASSWORD)
+        token = tmp_path / f"token-{user}"
+        token.write_text(f"{user}:{PASSWORD}")
+        address = replace(vector_store.address(name), token=SecretFile(token))
+        stores[user] = MilvusLongTermMemory(address, dimension=8)
+    assert run(plan)[0] == 0
+    passage = Passage("a" * 64, "text", [1.0, *[0.0] * 7], "acme", {"kind": "x"})
+    assert await stores[writer].store("agent_knowledge", [passage]) == 1
+    found = await stores[writer].search(
+        "agent_knowledge", passage.embedding, tenant="acme", top_k=1
+    )
+    assert [hit.id for hit in found] == [passage.id]
+    found = await stores[reader].search(
+        "agent_knowledge", passage.embedding, tenant="acme", top_k=1
+    )
+    assert [hit.id for hit in found] == [passage.id]
+    with pytest.raises(MemoryUnavailableError):
+        await stores[reader].store("agent_knowledge", [passage])
+    with pytest.raises(MemoryUnavailableError):
+        await stores[reader].remove("agent_knowledge", [passage.id], tenant="acme")
+    for store in stores.values():
+        store.close()
+
+
+@pytest.mark.services
+@ONLY_SERVER
+def test_a_password_that_is_not_the_secrets_is_reported_and_kept(
+    run: Run, tmp_path: Path, vector_store: VectorStore
+) -> None:
+    name, user = database(), f"u{uuid.uuid4().hex[:8]}"
+    secret = tmp_path / "secrets" / user
+    secret.write_text(PASSWORD)
+    plan = {"databases": {name: []}, "users": {user: {"databases": [name]}}}
+    assert run(plan)[0] == 0
+    secret.write_text("another-Password-2")
+    status, report, _ = run(plan)
+    line = f"user {user}: its password is not the Secret's; change it, or drop the user"
+    assert (status, report["drift"]) == (3, [line])
+    with closing(vector_store.client(name, user=user, password=PASSWORD)) as client:
+        assert client.list_collections() == []
+
+
+@pytest.mark.services
+@ONLY_SERVER
+def test_a_password_of_root_that_is_not_the_secrets_is_one_line(
+    run: Run, tmp_path: Path, vector_store: VectorStore
+) -> None:
+    (tmp_path / "secrets" / "root").write_text("another-Password-2")
+    status, _, said = run({"databases": {database(): []}})
+    assert status == 4
+    assert said.startswith("the server admits root neither with the password of the Secret nor")
+    assert said.count("\n") == 1
 
 
 @pytest.mark.services
