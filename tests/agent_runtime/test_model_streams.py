@@ -182,8 +182,9 @@ def vectors(*found: object) -> Raw:
     ],
 )
 async def test_vectors_that_cannot_be_right_are_refused(answer: Raw, reason: str) -> None:
+    seconds = 0.3 if reason == "no vectors within" else 30.0
     with raw_model(answer) as model:
-        async with client(model, model_first_token_seconds=0.3) as (asking, _):
+        async with client(model, model_first_token_seconds=seconds) as (asking, _):
             with pytest.raises(RequestError, match=reason):
                 await asking.embed("embedder", ["a", "b"])
 

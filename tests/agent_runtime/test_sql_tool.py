@@ -16,7 +16,7 @@ ORDERS = "id,customer,amount,note\n1,Ann,10,\n2,Bo,2.5,née\n3,Ann,007,x\n"
 
 
 async def query(sql: str, **config: Any) -> ToolResult:
-    given = {"language": "sql", "timeout": "2s", "tables": {"orders": {"csv": ORDERS}}, **config}
+    given = {"language": "sql", "timeout": "30s", "tables": {"orders": {"csv": ORDERS}}, **config}
     tool = CodeTool.model_validate({"name": "orders", "type": "code", "config": given})
     return await SqlQuery(tool).call({"code": sql}, WHO)
 

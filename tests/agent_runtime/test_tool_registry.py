@@ -77,7 +77,7 @@ def description(made: ToolRegistry) -> str:
 
 
 async def until(condition: Any) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while not condition():  # noqa: ASYNC110 # files have no event to wait for
             await asyncio.sleep(0.02)
 

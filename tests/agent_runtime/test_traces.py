@@ -7,6 +7,7 @@ from typing import Any
 import httpx
 import pytest
 
+from agent_runtime.telemetry import recorder, span_queue
 from local.workloads.trace_receiver import build_app
 from local.workloads.trace_store import TraceStore
 from tests.harness.agent import RunningAgent, serving_agent
@@ -115,10 +116,15 @@ def test_a_receiver_that_is_down_fails_no_request_and_its_losses_are_counted(
     assert agent.metric("agent_spans_dropped_total", agent="traced") == 4
 
 
-def test_requests_go_on_while_the_receiver_swallows_everything(model: RunningModel) -> None:
+def test_requests_go_on_while_the_receiver_swallows_everything(
+    model: RunningModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The receiver takes connections and never answers: no request may wait for its timeout."""
     import socket
 
+    # a busy machine may need longer for the requests than an export hangs otherwise
+    monkeypatch.setattr(recorder, "EXPORT_TIMEOUT_SECONDS", 120)
+    monkeypatch.setattr(span_queue, "SHUTDOWN_SECONDS", 0.2)
     with socket.socket() as hole:
         hole.bind(("127.0.0.1", 0))
         hole.listen(16)

@@ -14,7 +14,10 @@ from local.workloads.serving import configured, listener
 def serving(app: ASGIApp, *, host: str = "127.0.0.1", port: int = 0) -> Iterator[str]:
     """Serve `app` while the block runs, by default at a free port; gives its base URL."""
     bound = listener(host, port)
-    server = uvicorn.Server(configured(app))
+    config = configured(app)
+    # whoever asked is done or has given up when the block ends: handlers that go on answer nobody
+    config.timeout_graceful_shutdown = 1
+    server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [bound]}, daemon=True)
     thread.start()
     try:
