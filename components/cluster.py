@@ -80,6 +80,32 @@ _NOTHING_BESIDE: dict[str, Any] = {
 """Nodes and add-ons are components of their own; pulumi-eks would make others by itself."""
 
 
+class _ControlPlane(pulumi.ComponentResource):
+    """`eks.Cluster` with no other outputs than the two in use.
+
+    The SDK's own class turns each output into its type, for which it imports the classes of
+    Kubernetes and of EC2: a second of every preview.
+    """
+
+    def __init__(self, name: str, args: eks.ClusterArgs, opts: pulumi.ResourceOptions) -> None:
+        vars(args).update(kubeconfig_json=None, cluster_security_group_id=None)
+        super().__init__("eks:index:Cluster", name, args, opts, remote=True)
+
+    @property
+    @pulumi.getter(name="kubeconfigJson")
+    def kubeconfig_json(self) -> pulumi.Output[str]:
+        """The administrator's kubeconfig as EKS's own tools write it."""
+        found: pulumi.Output[str] = pulumi.get(self, "kubeconfig_json")
+        return found
+
+    @property
+    @pulumi.getter(name="clusterSecurityGroupId")
+    def cluster_security_group_id(self) -> pulumi.Output[str]:
+        """The group that EKS makes."""
+        found: pulumi.Output[str] = pulumi.get(self, "cluster_security_group_id")
+        return found
+
+
 class Cluster(pulumi.ComponentResource):
     """An EKS control plane in access mode API, without nodes."""
 
@@ -106,8 +132,7 @@ class Cluster(pulumi.ComponentResource):
     ) -> None:
         super().__init__("agentic:cluster:Cluster", name, None, opts)
         needs: list[pulumi.Resource] = [self._log_group(name, config)]
-        control_plane = eks.Cluster(
-            name,
+        arguments = eks.ClusterArgs(
             name=config.name,
             version=config.version,
             authentication_mode="API",
@@ -126,7 +151,9 @@ class Cluster(pulumi.ComponentResource):
             **_NOTHING_BESIDE,
             **self._capacity(name, config, region, needs),
             provider_credential_opts={"role_arn": admin_role_arn},
-            opts=pulumi.ResourceOptions(parent=self, depends_on=needs),
+        )
+        control_plane = _ControlPlane(
+            name, arguments, pulumi.ResourceOptions(parent=self, depends_on=needs)
         )
         found = control_plane.kubeconfig_json.apply(endpoint_of)
         self.cluster_name = after(config.name, [control_plane])

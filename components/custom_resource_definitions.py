@@ -1,9 +1,10 @@
 """Kinds that several components share, from the upstream projects' pinned release files."""
 
 import pulumi
-from pulumi_kubernetes.yaml.v2 import ConfigFile
 
 from components.versions import CRD_BUNDLES, CrdBundle
+
+MANIFEST_FILE = "kubernetes:yaml/v2:ConfigFile"
 
 
 class CustomResourceDefinitions(pulumi.ComponentResource):
@@ -14,9 +15,12 @@ class CustomResourceDefinitions(pulumi.ComponentResource):
     ) -> None:
         super().__init__("agentic:cluster:CustomResourceDefinitions", name, None, opts)
         source = CRD_BUNDLES[bundle]
-        ConfigFile(
+        # The SDK's class registers the very same component, but takes long to import.
+        pulumi.ComponentResource(
+            MANIFEST_FILE,
             name,
-            file=source.url.format(version=source.version),
-            opts=pulumi.ResourceOptions(parent=self),
+            {"file": source.url.format(version=source.version)},
+            pulumi.ResourceOptions(parent=self),
+            remote=True,
         )
         self.register_outputs({})

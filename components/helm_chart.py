@@ -5,11 +5,11 @@ from difflib import get_close_matches
 from typing import Any
 
 import pulumi
-from pulumi_kubernetes.helm.v3 import Release, RepositoryOptsArgs
 
 from components.child_options import child_options
 from components.versions import CHARTS, Chart
 
+RELEASE = "kubernetes:helm.sh/v3:Release"
 INSTALL_TIMEOUT_SECONDS = 900
 
 
@@ -27,7 +27,7 @@ def pinned_chart(name: str) -> Chart:
 def release_spec(
     chart: Chart, *, namespace: Any, values: Mapping[str, Any], mirror: str | None = None
 ) -> dict[str, Any]:
-    """Arguments of a Helm release; `mirror` is an OCI folder used in place of every repository.
+    """Properties of a Helm release; `mirror` is an OCI folder used in place of every repository.
 
     CRDs come from charts of their own, so that an uninstall never takes the objects with it.
     """
@@ -36,13 +36,14 @@ def release_spec(
         "version": chart.version,
         "namespace": namespace,
         "values": dict(values),
-        "skip_crds": True,
+        "skipCrds": True,
         "timeout": INSTALL_TIMEOUT_SECONDS,
         "atomic": True,
+        "compat": "true",
     }
     if repository.startswith("oci://"):
         return spec | {"chart": f"{repository.rstrip('/')}/{chart.name}"}
-    return spec | {"chart": chart.name, "repository_opts": {"repo": repository}}
+    return spec | {"chart": chart.name, "repositoryOpts": {"repo": repository}}
 
 
 class HelmChart(pulumi.ComponentResource):
@@ -51,7 +52,7 @@ class HelmChart(pulumi.ComponentResource):
     `values` carry no secret: a chart reads one from the Secret that its `existingSecret` names.
     """
 
-    release: Any
+    release: pulumi.CustomResource
     """What objects of this chart's kinds depend on."""
 
     def __init__(
@@ -70,12 +71,12 @@ class HelmChart(pulumi.ComponentResource):
         """`wait=False` is for what can't become ready before something that comes later."""
         super().__init__("agentic:cluster:HelmChart", name, None, opts)
         spec = release_spec(pinned_chart(chart), namespace=namespace, values=values, mirror=mirror)
-        repository = spec.pop("repository_opts", None)
-        self.release = Release(
+        spec |= {"name": release_name or name, "skipCrds": skip_crds}
+        # The SDK's class registers the very same resource, but takes long to import.
+        self.release = pulumi.CustomResource(
+            RELEASE,
             name,
-            name=release_name or name,
-            repository_opts=RepositoryOptsArgs(**repository) if repository else None,
-            **(spec | {"skip_crds": skip_crds, "atomic": wait, "skip_await": not wait}),
-            opts=child_options(self, opts),
+            spec | {"atomic": wait, "skipAwait": not wait},
+            child_options(self, opts),
         )
         self.register_outputs({})

@@ -5,13 +5,13 @@ from typing import Any
 
 import pulumi
 
+from components.custom_resource_definitions import MANIFEST_FILE
+from components.helm_chart import RELEASE
 from components.image_build_config import OWN_REGISTRY
 from components.mirror import mirrored, mirrored_manifest, mirrored_values, with_values
 from components.versions import CHARTS, Chart
 from infra.config import PlatformConfig
 
-RELEASE = "kubernetes:helm.sh/v3:Release"
-MANIFEST_FILE = "kubernetes:yaml/v2:ConfigFile"
 IMAGE_FIELD = "image"
 
 
@@ -47,16 +47,16 @@ def _release(props: dict[str, Any], *, charts: str | None, images: Any) -> None:
     name, chart = _known(props)
     if charts:
         props["chart"] = f"{charts.rstrip('/')}/{chart.name}"
-        props["repository_opts"] = None
+        props.pop("repositoryOpts", None)
     if images:
         props["values"] = with_values(props["values"], mirrored_values(name, images))
 
 
 def _known(props: Mapping[str, Any]) -> tuple[str, Chart]:
     """The pinned chart that a release installs."""
-    options = props.get("repository_opts")
+    options = props.get("repositoryOpts") or {}
     folder, _, last = str(props["chart"]).rpartition("/")
-    repository = folder or (options.repo if options is not None else None)
+    repository = folder or options.get("repo")
     for name, chart in CHARTS.items():
         if chart.name == last and chart.repository.rstrip("/") == str(repository).rstrip("/"):
             return name, chart

@@ -9,9 +9,9 @@ import pytest
 from local.kube import ApiError
 from local.preview import missing_crds
 from tests.engine.deployment import kinds_of
-from tests.engine.golden_urns import AUTO_MODE, STACKS
 from tests.harness.api_server import ApiServer
 from tests.harness.manifests import identity, manifests
+from tests.infra.platforms import AUTO_MODE, STACKS
 
 pytestmark = pytest.mark.api_server
 

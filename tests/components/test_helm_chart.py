@@ -1,13 +1,16 @@
 """Pinned charts, and the file that pins everything."""
 
+import inspect
 import re
 from pathlib import Path
 from typing import Any
 
 import pulumi
 import pytest
+from pulumi_kubernetes.helm.v3 import ReleaseArgs
+from pydantic.alias_generators import to_camel
 
-from components import helm_chart, versions
+from components import versions
 from components.helm_chart import HelmChart, pinned_chart, release_spec
 from components.versions import CHARTS
 from tests.harness.recording import record
@@ -51,36 +54,28 @@ def test_an_unknown_chart_is_refused_with_the_nearest_name() -> None:
 def test_a_chart_in_a_registry_is_named_in_full_and_one_in_a_repository_by_name() -> None:
     oci = release_spec(CHARTS["karpenter"], namespace="n", values={})
     assert oci["chart"] == "oci://public.ecr.aws/karpenter/karpenter"
-    assert "repository_opts" not in oci
+    assert "repositoryOpts" not in oci
     web = release_spec(CHARTS["keda"], namespace="n", values={})
-    assert (web["chart"], web["repository_opts"]["repo"]) == ("keda", CHARTS["keda"].repository)
+    assert (web["chart"], web["repositoryOpts"]["repo"]) == ("keda", CHARTS["keda"].repository)
 
 
 def test_a_mirror_replaces_every_repository() -> None:
     spec = release_spec(CHARTS["keda"], namespace="n", values={}, mirror="oci://mirror.example/c/")
     assert spec["chart"] == "oci://mirror.example/c/keda"
-    assert "repository_opts" not in spec
+    assert "repositoryOpts" not in spec
 
 
-def test_a_release_waits_for_what_its_component_was_told_to_wait_for(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    given: dict[str, Any] = {}
-
+def test_a_release_waits_for_what_its_component_was_told_to_wait_for() -> None:
     def build() -> dict[str, Any]:
-        first = pulumi.ComponentResource("test:index:First", "first")
-
-        def release(_name: str, *, opts: pulumi.ResourceOptions, **spec: Any) -> None:
-            given.update(spec, waits=opts.depends_on == [first], parent=opts.parent)
-
-        monkeypatch.setattr(helm_chart, "Release", release)
+        first = pulumi.CustomResource("test:index:First", "first")
         waits = pulumi.ResourceOptions(depends_on=[first])
         chart = HelmChart("keda", chart="keda", namespace="keda", values={"a": 1}, opts=waits)
-        given["inside"] = given["parent"] is chart
-        return {}
+        return {"first": first.urn, "chart": chart.urn, "release": chart.release.urn}
 
-    record(build)
-    assert given["waits"]
-    assert given["inside"]
-    assert given["values"] == {"a": 1}
-    assert given["version"] == CHARTS["keda"].version
+    made = record(build)
+    assert {made.values["first"], made.values["chart"]} <= made.waits[made.values["release"]]
+    (release,) = made.of_type("helm.sh/v3:Release")
+    assert release.inputs["values"] == {"a": 1}
+    assert release.inputs["version"] == CHARTS["keda"].version
+    known = {to_camel(each) for each in inspect.signature(ReleaseArgs).parameters}
+    assert set(release.inputs) <= known

@@ -12,9 +12,9 @@ from local.kube import KubeClient
 from local.paths import CHECKOUT, Cache, State
 from local.preview import missing_crds
 from local.preview.outcome import Verdict
-from tests.engine.golden_urns import AUTO_MODE, data_of, stack_name
 from tests.harness.engine import FAST, pulumi
 from tests.harness.manifests import manifests
+from tests.infra.platforms import AUTO_MODE, data_of, stack_name
 from tests.infra.stack_data import stack_text
 
 AUTO_MODE_KIND = Path(__file__).with_name("auto_mode_kind.yaml")

@@ -7,36 +7,12 @@ one, and with it a replacement. The diff of a golden file is what a reviewer loo
 """
 
 import argparse
-import os
-import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
-from pulumi.runtime import mocks
-
-from infra import stack
-from infra.config import PROJECT, PlatformConfig, TenantStackConfig, parse
-from local.secrets import ensure
-from tests.harness.cloud import CALLER, cloud_outputs
-from tests.harness.recording import record
-from tests.infra.stack_data import auto_mode_data, platform_data, stack_file
+from tests.harness.recording import ROOT, STACK
+from tests.infra.platforms import STACKS, built, stack_name
 
 FOLDER = Path(__file__).with_name("golden")
-ROOT = "pulumi:pulumi:Stack"
-AUTO_MODE = "prod-auto-mode"
-STACKS = ("dev", "prod", AUTO_MODE, "local", "tenant-a")
-
-
-def stack_name(name: str) -> str:
-    """The Pulumi stack behind a golden file."""
-    return name.removesuffix("-auto-mode")
-
-
-def data_of(name: str) -> dict[str, Any]:
-    """What the stack's file holds."""
-    return auto_mode_data() if name == AUTO_MODE else platform_data(name)
 
 
 def golden(name: str) -> list[str]:
@@ -47,51 +23,9 @@ def golden(name: str) -> list[str]:
 
 def registered(name: str) -> list[str]:
     """The URNs that the program registers for that stack, sorted."""
-    data, region = data_of(name), stack_file(stack_name(name)).get("aws:region")
-    with state_folder(), _urns(stack_name(name)) as seen:
-        if "tenant" in data:
-            tenant = parse(data, TenantStackConfig, region=region)
-            record(lambda: stack.build(tenant, region))
-        else:
-            config = parse(data, PlatformConfig, region=region)
-            record(lambda: stack.build(config, region), answers=CALLER, outputs=cloud_outputs)
-    return sorted(seen)
-
-
-@contextmanager
-def _urns(stack: str) -> Iterator[list[str]]:
-    """Every URN made meanwhile, with the types of all parents as the engine writes them."""
-    seen: list[str] = []
-    original: Callable[..., str] = mocks.MockMonitor.make_urn
-
-    def make_urn(_self: mocks.MockMonitor, parent: str, type_: str, name: str) -> str:
-        above = parent.split("::")[2] if parent else ROOT
-        qualified = type_ if above == ROOT else f"{above}${type_}"
-        urn = f"urn:pulumi:{stack}::{PROJECT}::{qualified}::{name}"
-        if type_ != ROOT:
-            seen.append(urn)
-        return urn
-
-    mocks.MockMonitor.make_urn = make_urn  # type: ignore[method-assign, assignment]
-    try:
-        yield seen
-    finally:
-        mocks.MockMonitor.make_urn = original  # type: ignore[method-assign]
-
-
-@contextmanager
-def state_folder() -> Iterator[None]:
-    """A state folder with generated secrets, for stacks that read them from files."""
-    before = os.environ.get("AGENTIC_STATE_DIR")
-    with tempfile.TemporaryDirectory(prefix="golden-") as folder:
-        ensure(Path(folder) / "secrets")
-        os.environ["AGENTIC_STATE_DIR"] = folder
-        try:
-            yield
-        finally:
-            os.environ.pop("AGENTIC_STATE_DIR")
-            if before is not None:
-                os.environ["AGENTIC_STATE_DIR"] = before
+    recorded, named = f"urn:pulumi:{STACK}::", f"urn:pulumi:{stack_name(name)}::"
+    urns = [urn.replace(recorded, named, 1) for urn in built(name).urns]
+    return sorted(urn for urn in urns if f"::{ROOT}::" not in urn)
 
 
 def main() -> None:

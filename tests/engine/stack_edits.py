@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
-from tests.engine.golden_urns import AUTO_MODE
+from tests.infra.platforms import AUTO_MODE
 
 GPU_POOL = "gpu-inference-pool"
 

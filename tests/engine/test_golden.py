@@ -4,7 +4,8 @@ import difflib
 
 import pytest
 
-from tests.engine.golden_urns import STACKS, golden, registered
+from tests.engine.golden_urns import golden, registered
+from tests.infra.platforms import STACKS
 
 pytestmark = pytest.mark.unit
 REGENERATE = "python -m tests.engine.golden_urns --write"

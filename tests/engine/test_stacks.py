@@ -9,8 +9,9 @@ from local.control_plane import ControlPlane, lease
 from local.paths import CHECKOUT, Cache
 from local.toolchain import cached
 from tests.engine.deployment import Deployment, short
-from tests.engine.golden_urns import AUTO_MODE, data_of, golden
+from tests.engine.golden_urns import golden
 from tests.engine.stack_edits import EDITS, apply_edits, expected_steps
+from tests.infra.platforms import AUTO_MODE, data_of
 
 pytestmark = pytest.mark.engine
 

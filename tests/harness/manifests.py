@@ -1,29 +1,12 @@
 """Every Kubernetes object that a stack registers, as a manifest, without an engine or a cluster."""
 
-from functools import cache
 from typing import Any
 
-from infra import stack
-from infra.config import PlatformConfig, TenantStackConfig, parse
-from tests.engine.golden_urns import data_of, stack_name, state_folder
-from tests.harness.cloud import CALLER, cloud_outputs
-from tests.harness.recording import Recording, Registered, Secret, record
-from tests.infra.stack_data import stack_file
+from tests.harness.recording import Registered, Secret
+from tests.infra.platforms import built
 
 NO_OBJECTS = ("kubernetes:helm.sh/", "kubernetes:yaml/")
 """Charts and remote files: what is in them is not known here."""
-
-
-@cache
-def built(name: str) -> Recording:
-    """Everything that a stack registers, by the name of its golden file."""
-    data, region = data_of(name), stack_file(stack_name(name)).get("aws:region")
-    with state_folder():
-        if "tenant" in data:
-            tenant = parse(data, TenantStackConfig, region=region)
-            return record(lambda: stack.build(tenant, region))
-        config = parse(data, PlatformConfig, region=region)
-        return record(lambda: stack.build(config, region), answers=CALLER, outputs=cloud_outputs)
 
 
 def manifests(name: str) -> list[dict[str, Any]]:

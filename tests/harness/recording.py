@@ -15,6 +15,10 @@ from pulumi.runtime.rpc import _special_secret_sig, _special_sig_key
 from pulumi.runtime.settings import SETTINGS
 from pulumi.runtime.stack import run_pulumi_func
 
+PROJECT = "agentic-platform"
+STACK = "test"
+ROOT = "pulumi:pulumi:Stack"
+
 T = TypeVar("T")
 
 
@@ -49,12 +53,19 @@ class OrderMonitor(mocks.MockMonitor):
 
     def __init__(self, recording: "Recording") -> None:
         super().__init__(recording)
-        self._waits = recording.waits
+        self._waits, self._urns = recording.waits, recording.urns
+
+    def make_urn(self, parent: str, type_: str, name: str) -> str:
+        """With the types of all parents, as the engine writes it; the mocks keep the last one."""
+        above = parent.split("::")[2] if parent else ROOT
+        kind = type_ if above == ROOT else f"{above}${type_}"
+        return f"urn:pulumi:{STACK}::{PROJECT}::{kind}::{name}"
 
     def RegisterResource(self, request: Any) -> Any:  # noqa: N802 - the protocol names it
         response = super().RegisterResource(request)  # type: ignore[no-untyped-call] # the SDK's
         waits = {*request.dependencies, request.parent, request.provider.rpartition("::")[0]}
         self._waits[response.urn] = waits - {""}
+        self._urns.append(response.urn)
         return response
 
 
@@ -64,6 +75,8 @@ class Recording(mocks.Mocks):
 
     resources: list[Registered] = field(default_factory=list)
     invoked: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
+    urns: list[str] = field(default_factory=list)
+    """Of every resource, in the order of registration."""
     waits: dict[str, set[str]] = field(default_factory=dict)
     """URN to the URNs that must be there before: dependencies, parent, provider."""
     values: dict[str, Any] = field(default_factory=dict)
@@ -98,6 +111,15 @@ class Recording(mocks.Mocks):
         return found
 
 
+def _failure(program: Callable[[], None]) -> Exception | None:
+    """Run it; returns what it raised, so that what it registered before can come to its end."""
+    try:
+        program()
+    except Exception as error:  # noqa: BLE001 - it is raised again
+        return error
+    return None
+
+
 def record(
     build: Callable[[], dict[str, Any] | None],
     *,
@@ -116,8 +138,8 @@ def record(
     asyncio.set_event_loop(loop)
     mocks.set_mocks(
         recording,
-        project="agentic-platform",
-        stack="test",
+        project=PROJECT,
+        stack=STACK,
         preview=preview,
         monitor=OrderMonitor(recording),
     )
@@ -144,7 +166,16 @@ def record(
         wanted.update(build() or {})
 
     async def run() -> None:
-        await run_pulumi_func(program)
+        failed = _failure(program)
+        # Without this moment the SDK finds no registration under way, and waits for all outputs
+        # anew whenever one is done: quadratic in the resources.
+        await asyncio.sleep(0)
+
+        def end() -> None:
+            if failed is not None:
+                raise failed
+
+        await run_pulumi_func(end)
         for key, value in wanted.items():
             recording.values[key] = await pulumi.Output.from_input(value).future()
 

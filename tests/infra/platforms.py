@@ -1,15 +1,23 @@
-"""What the program registers for each stack, recorded once a session against the mock monitor."""
+"""What the program registers for each stack, recorded once a process against the mock monitor."""
 
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 from infra import stack
-from infra.config import PlatformConfig, parse
-from tests.engine.golden_urns import state_folder
+from infra.config import PlatformConfig, TenantStackConfig, parse
+from local.secrets import ensure
 from tests.harness.cloud import CALLER, cloud_outputs
 from tests.harness.recording import Recording, record
 from tests.infra.stack_data import auto_mode_data, platform_data, stack_file
 
+AUTO_MODE = "prod-auto-mode"
+BROUGHT = "prod-brought"
+STACKS = ("dev", "prod", AUTO_MODE, "local", "tenant-a")
 CHART_MIRROR = "oci://harbor.corp/charts"
 IMAGE_MIRROR = "harbor.corp/images"
 MANIFEST_MIRROR = "https://files.corp/manifests"
@@ -39,13 +47,40 @@ def brought_data() -> dict[str, Any]:
     return found
 
 
+def stack_name(name: str) -> str:
+    """The Pulumi stack behind a platform."""
+    return "prod" if name in (AUTO_MODE, BROUGHT) else name
+
+
+def data_of(name: str) -> dict[str, Any]:
+    """What the stack's file holds."""
+    made = {AUTO_MODE: auto_mode_data, BROUGHT: brought_data}
+    return made[name]() if name in made else platform_data(name)
+
+
+@contextmanager
+def state_folder() -> Iterator[None]:
+    """A state folder with generated secrets, for stacks that read them from files."""
+    before = os.environ.get("AGENTIC_STATE_DIR")
+    with tempfile.TemporaryDirectory(prefix="platform-") as folder:
+        ensure(Path(folder) / "secrets")
+        os.environ["AGENTIC_STATE_DIR"] = folder
+        try:
+            yield
+        finally:
+            os.environ.pop("AGENTIC_STATE_DIR")
+            if before is not None:
+                os.environ["AGENTIC_STATE_DIR"] = before
+
+
 @cache
 def built(name: str) -> Recording:
-    """Everything that a platform stack registers; `auto` is prod in EKS Auto Mode, `brought`
-    prod on what is there already."""
-    made = {"auto": auto_mode_data, "brought": brought_data}
-    region = "us-west-2" if name in made else stack_file(name).get("aws:region")
-    data = made[name]() if name in made else platform_data(name)
-    config = parse(data, PlatformConfig, region=region)
+    """Everything that a stack registers: one with a file, prod in EKS Auto Mode, or prod on what
+    is there already."""
+    data, region = data_of(name), stack_file(stack_name(name)).get("aws:region")
     with state_folder():
+        if "tenant" in data:
+            tenant = parse(data, TenantStackConfig, region=region)
+            return record(lambda: stack.build(tenant, region))
+        config = parse(data, PlatformConfig, region=region)
         return record(lambda: stack.build(config, region), answers=CALLER, outputs=cloud_outputs)

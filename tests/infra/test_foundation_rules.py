@@ -9,7 +9,7 @@ from infra import stack
 from infra.config import PlatformConfig, parse
 from tests.harness.cloud import CALLER, cloud_outputs
 from tests.harness.recording import record
-from tests.infra.platforms import EXISTING_KEY, EXISTING_NETWORK, built
+from tests.infra.platforms import BROUGHT, EXISTING_KEY, EXISTING_NETWORK, built
 from tests.infra.stack_data import auto_mode_data, platform_data
 
 pytestmark = pytest.mark.unit
@@ -215,7 +215,7 @@ def test_identities_on_an_existing_cluster_need_its_eks_name() -> None:
 
 
 def test_an_existing_vpc_and_existing_keys_carry_a_whole_platform() -> None:
-    made = built("brought")
+    made = built(BROUGHT)
     assert not [it for it in made.resources if it.type in {"aws:ec2/vpc:Vpc", "aws:kms/key:Key"}]
     (cluster,) = made.of_type("eks:index:Cluster")
     assert cluster.inputs["vpcId"] == EXISTING_NETWORK["vpcId"]
@@ -225,7 +225,7 @@ def test_an_existing_vpc_and_existing_keys_carry_a_whole_platform() -> None:
 
 
 def test_with_cilium_no_pod_enters_a_node_before_its_agent() -> None:
-    made = built("brought")
+    made = built(BROUGHT)
     assert not {it.name for it in made.of_type(":Addon")} & {"vpc-cni", "kube-proxy"}
     assert "cilium" in {it.name for it in made.of_type(":Release")}
     for pool in made.of_type("/v1:NodePool"):

@@ -14,7 +14,7 @@ from infra.config import PlatformConfig, parse
 from infra.mirrors import mirror_options
 from tests.harness.cloud import ACCOUNT
 from tests.harness.recording import Recording, Secret, record
-from tests.infra.platforms import CHART_MIRROR, IMAGE_MIRROR, built
+from tests.infra.platforms import BROUGHT, CHART_MIRROR, IMAGE_MIRROR, built
 from tests.infra.stack_data import platform_data
 
 pytestmark = pytest.mark.unit
@@ -54,7 +54,7 @@ def fetched(made: Recording) -> Iterator[tuple[str, str]]:
 
 def test_with_mirrors_no_public_registry_is_named_anywhere() -> None:
     public = []
-    for where, text in fetched(built("brought")):
+    for where, text in fetched(built(BROUGHT)):
         copies = ("harbor.corp/", "files.corp/")
         public += [
             f"{where}: {text[:120]}"
@@ -66,7 +66,7 @@ def test_with_mirrors_no_public_registry_is_named_anywhere() -> None:
 
 def test_every_chart_comes_from_the_mirror_at_its_pinned_version() -> None:
     plain = {it.name: it.inputs for it in built("prod").of_type(":Release")}
-    mirrored_charts = {it.name: it.inputs for it in built("brought").of_type(":Release")}
+    mirrored_charts = {it.name: it.inputs for it in built(BROUGHT).of_type(":Release")}
     assert mirrored_charts.keys() == plain.keys() | {"cilium"}
     for name, inputs in mirrored_charts.items():
         assert inputs["chart"].startswith(f"{CHART_MIRROR}/"), name
@@ -75,7 +75,7 @@ def test_every_chart_comes_from_the_mirror_at_its_pinned_version() -> None:
 
 
 def test_values_of_a_chart_keep_everything_but_their_images() -> None:
-    (controller,) = [it for it in built("brought").of_type(":Release") if it.name == "karpenter"]
+    (controller,) = [it for it in built(BROUGHT).of_type(":Release") if it.name == "karpenter"]
     (plain,) = [it for it in built("prod").of_type(":Release") if it.name == "karpenter"]
     values = dict(controller.inputs["values"])
     image = values["controller"].pop("image")
@@ -84,7 +84,7 @@ def test_values_of_a_chart_keep_everything_but_their_images() -> None:
 
 
 def test_images_of_our_own_objects_come_from_the_mirror_too() -> None:
-    images = {text for where, text in fetched(built("brought")) if where.endswith(".image")}
+    images = {text for where, text in fetched(built(BROUGHT)) if where.endswith(".image")}
     assert any(it.startswith(f"{IMAGE_MIRROR}/docker.io/vllm/") for it in images), images
     own = {it for it in images if not it.startswith(IMAGE_MIRROR)}
     assert {it.split("/")[0] for it in own} == {f"{ACCOUNT}.dkr.ecr.us-west-2.amazonaws.com"}

@@ -3,7 +3,7 @@
 import pytest
 
 from tests.harness.recording import Recording
-from tests.infra.platforms import built
+from tests.infra.platforms import AUTO_MODE, built
 
 pytestmark = pytest.mark.unit
 
@@ -21,7 +21,7 @@ def urns(made: Recording, kind: str) -> dict[str, str]:
     }
 
 
-@pytest.mark.parametrize("name", ["dev", "prod", "auto", "local"])
+@pytest.mark.parametrize("name", ["dev", "prod", AUTO_MODE, "local"])
 def test_every_object_waits_for_its_namespace(name: str) -> None:
     made = built(name)
     spaces = urns(made, ":core/v1:Namespace")
@@ -35,7 +35,7 @@ def test_every_object_waits_for_its_namespace(name: str) -> None:
     assert early == []
 
 
-@pytest.mark.parametrize("name", ["prod", "auto"])
+@pytest.mark.parametrize("name", ["prod", AUTO_MODE])
 def test_every_chart_waits_until_its_pods_find_a_node(name: str) -> None:
     made = built(name)
     pools = set(urns(made, "/v1:NodePool").values())
@@ -50,7 +50,7 @@ def test_every_chart_waits_until_its_pods_find_a_node(name: str) -> None:
     assert early == []
 
 
-@pytest.mark.parametrize("name", ["prod", "auto"])
+@pytest.mark.parametrize("name", ["prod", AUTO_MODE])
 def test_pods_of_the_platform_wait_for_nodes_disks_and_priority_classes(name: str) -> None:
     made = built(name)
     wanted = {

@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from tests.infra.platforms import built
+from tests.infra.platforms import AUTO_MODE, built
 
 pytestmark = pytest.mark.unit
 
-STACKS = ("prod", "auto")
+STACKS = ("prod", AUTO_MODE)
 MANAGED = {
     "AWSBackupServiceRolePolicyForBackup": "follows the resource types that AWS Backup learns",
     "AWSBackupServiceRolePolicyForRestores": "the same",

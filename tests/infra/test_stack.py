@@ -10,7 +10,7 @@ from infra import stack
 from infra.config import PlatformConfig, TenantStackConfig, parse
 from local.secrets import ensure
 from tests.harness.recording import Recording, Secret, record
-from tests.infra.platforms import built
+from tests.infra.platforms import AUTO_MODE, built
 from tests.infra.stack_data import platform_data
 
 pytestmark = pytest.mark.unit
@@ -75,7 +75,7 @@ def test_a_stack_on_aws_makes_every_component_of_the_platform(name: str) -> None
 
 
 def test_in_auto_mode_nothing_runs_beside_what_aws_runs() -> None:
-    made = built("auto")
+    made = built(AUTO_MODE)
     assert components(made) >= IN_AUTO_MODE
     assert not components(made) & {"Karpenter", "SystemNodes", "LoadBalancerController"}
     assert {it.name for it in made.of_type(":Addon")} == {"metrics-server"}
@@ -87,7 +87,7 @@ def test_in_auto_mode_nothing_runs_beside_what_aws_runs() -> None:
 
 
 def test_auto_modes_pools_refer_to_its_own_node_classes() -> None:
-    made = built("auto")
+    made = built(AUTO_MODE)
     classes = {it.inputs["metadata"]["name"] for it in made.of_type("/v1:NodeClass")}
     assert classes == {"gpu-nodeclass", "general-nodeclass"}
     assert not made.of_type(":EC2NodeClass")

@@ -76,8 +76,11 @@ def run(settings: dict[str, Any]) -> int:
     asyncio.set_event_loop(loop)
     loop.set_default_executor(threads)
 
-    def program() -> None:
+    async def program() -> None:
         runpy.run_path(entry, run_name="__main__")
+        # Without this moment the SDK finds no registration under way, waits for all outputs at
+        # once instead, and begins anew with each one that is done: quadratic in the resources.
+        await asyncio.sleep(0)
 
     try:
         loop.run_until_complete(runtime.run_in_stack(program))
