@@ -17,7 +17,8 @@ def checkpoint(backend: Path, project: str, stack: str) -> Path:
 def heal(
     backend: Path, project: str, stack: str, *, stand_ins: bool, before_destroy: bool = False
 ) -> list[str]:
-    """Remove locks whose engine is gone and, with `stand_ins`, operations it never finished.
+    """Remove locks whose engine is gone, half a write and, with `stand_ins`, operations that
+    it never finished.
 
     Real plugins may have made things in a cloud that the state does not know, so their unfinished
     operations stay for `pulumi refresh`. The stand-ins find their own objects again when an
@@ -25,9 +26,11 @@ def heal(
     Returns what was done, one line each.
     """
     done = _remove_stale_locks(backend, project, stack)
-    if stand_ins and not done_by_another(backend, project, stack):
+    if not done_by_another(backend, project, stack):
         file = checkpoint(backend, project, stack)
-        done += _finish_operations(file, adopt=before_destroy)
+        done += _drop_torn_attributes(file)
+        if stand_ins:
+            done += _finish_operations(file, adopt=before_destroy)
     return done
 
 
@@ -67,6 +70,16 @@ def _is_gone(owner: dict[str, Any]) -> bool:
     except OSError:
         return True
     return "pulumi" not in command
+
+
+def _drop_torn_attributes(file: Path) -> list[str]:
+    """What the backend keeps beside the state is written in place (gocloud.dev/blob/fileblob): cut
+    short, it makes the state unreadable; without it, nothing is missed."""
+    attributes = file.with_name(f"{file.name}.attrs")
+    if not attributes.is_file() or _read(attributes) is not None:
+        return []
+    attributes.unlink(missing_ok=True)
+    return [f"removed {attributes.name}, which a killed run left half written"]
 
 
 def _finish_operations(file: Path, *, adopt: bool) -> list[str]:

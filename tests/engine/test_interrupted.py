@@ -89,6 +89,17 @@ def test_a_destroy_after_a_killed_update_leaves_nothing(
     assert left <= {"kube-root-ca.crt"}
 
 
+def test_a_run_that_was_killed_while_it_wrote_attributes_hinders_none(
+    cloud_project: Project,
+) -> None:
+    cloud_project.resources(exports={"answer": "42"})
+    cloud_project.up()
+    (attributes,) = cloud_project.state.pulumi_state.rglob("test.json.attrs")
+    attributes.write_text("")
+    assert cloud_project.preview().ok
+    assert cloud_project.recorded("tiny-test")["outputs"]["answer"] == "42"
+
+
 def test_a_lock_is_removed_only_when_its_engine_is_gone(cloud_project: Project) -> None:
     project = cloud_project
     project.resources()
