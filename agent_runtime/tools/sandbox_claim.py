@@ -48,6 +48,7 @@ class SandboxClaimCall:
         self._pool = pool
         self._access = access
         self._cluster: httpx.AsyncClient | None = None
+        self._returning: set[asyncio.Task[None]] = set()
 
     @property
     def tool(self) -> CodeTool:
@@ -64,6 +65,8 @@ class SandboxClaimCall:
             return ToolResult(f"no sandbox: {why}", error=True, degraded="sandbox")
 
     async def close(self) -> None:
+        if self._returning:
+            await asyncio.wait(self._returning)
         if self._cluster is not None:
             await self._cluster.aclose()
             self._cluster = None
@@ -76,8 +79,11 @@ class SandboxClaimCall:
         try:
             yield await self._ready(name, seconds)
         finally:
-            # a call that is cut off gives its Pod back too
-            await asyncio.shield(asyncio.create_task(self._given_back(name)))
+            # a call that is cut off, however often, gives its Pod back too
+            returning = asyncio.create_task(self._given_back(name))
+            self._returning.add(returning)
+            returning.add_done_callback(self._returning.discard)
+            await asyncio.shield(returning)
 
     async def _ready(self, name: str, seconds: float) -> str:
         state: dict[str, Any] = {}

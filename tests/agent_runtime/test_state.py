@@ -28,3 +28,13 @@ def test_a_run_that_an_older_version_began_goes_on() -> None:
     del state["tokens_cached"]  # type: ignore[misc] # what a store may still hold
     assert result(state).cached_tokens == 0
     assert advanced(state, {"tokens_cached": 7})["tokens_cached"] == 7
+
+
+def test_a_call_that_could_be_made_ends_the_row_of_those_that_could_not() -> None:
+    state = opening([], [])
+    for step in (0, 1):
+        # two calls side by side are one try of the model
+        state = advanced(advanced(state, {"misfits": {"a": [step]}}), {"misfits": {"a": [step]}})
+    state = advanced(state, {"misfits": {"b": [2]}})
+    assert state["misfits"] == {"a": [0, 1], "b": [2]}
+    assert advanced(state, {"misfits": {"a": []}})["misfits"] == {"a": [], "b": [2]}

@@ -5,9 +5,16 @@ from typing import Any
 
 import httpx
 import pytest
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+from starlette.routing import Route
 
 from agent_runtime.agent import tool_step
+from agent_runtime.tools.policy import Verdict, taint_handed_on
+from agents.tool import AgentTool
 from tests.agent_runtime.test_injection import World, ordered
+from tests.agent_runtime.test_tools_mcp import KIM, client, tool_server
 from tests.harness.agent import RunningAgent, serving_agent
 from tests.harness.http_server import serving
 from tests.harness.scripted_model import scripted_model
@@ -45,6 +52,12 @@ spec:
       afterUntrusted: allow
       config: {endpoint: "%(doer)s/"}
 """
+TOOL = """
+apiVersion: kagent.dev/v1alpha1
+kind: Tool
+metadata: {name: ask}
+spec: {type: agent, sideEffect: read, config: {endpoint: "%s/"}}
+"""
 RULES = [
     ordered("mail", "none", "read-mail"),
     ordered("at once", "none", "ask", message="do it"),
@@ -57,6 +70,44 @@ ANYWAY = [
     ordered("SEND-ORDER", "read-mail", "ask-anyway", message="do it"),
     *RULES[3:],
 ]
+
+
+ASK = {"name": "ask", "type": "agent", "config": {"endpoint": "https://other.example/"}}
+
+
+@pytest.mark.parametrize(
+    ("more", "ruling", "handed_on"),
+    [
+        ({"sideEffect": "read"}, Verdict("call"), True),
+        ({"sideEffect": "read"}, Verdict("ask"), False),
+        ({"afterUntrusted": "allow"}, Verdict("call"), False),
+    ],
+    ids=["nobody agreed", "a person agreed to this call", "the author allows it"],
+)
+def test_who_agreed_decides_what_an_asked_agent_is_told(
+    more: dict[str, str],
+    ruling: Verdict,
+    handed_on: bool,  # noqa: FBT001 # a column of the table
+) -> None:
+    tool = AgentTool.model_validate(ASK | more)
+    assert taint_handed_on(tool, ruling, tainted=True) is handed_on
+    assert not taint_handed_on(tool, ruling, tainted=False)
+
+
+async def test_what_an_mcp_client_asks_counts_as_asked_for_from_outside() -> None:
+    seen: list[str | None] = []
+
+    async def answer(request: Request) -> JSONResponse:
+        seen.append(request.headers.get("x-agent-tainted"))
+        return JSONResponse({"result": {"message": {"parts": [{"text": "told"}]}}})
+
+    with serving(Starlette(routes=[Route("/", answer, methods=["POST"])])) as url:
+        document = TOOL % url
+        with tool_server(document) as registry:
+            async with client(registry, KIM) as made:
+                told = await made.call_tool("ask", {"message": "do it"})
+    assert told.structured_content == {"answer": "told"}
+    assert seen == ["true"]
 
 
 @pytest.fixture(scope="module")
