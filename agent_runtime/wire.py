@@ -9,16 +9,14 @@ import ssl
 from collections import deque
 from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass
-from typing import Any
 
-import httptools
 import httpx
+
+from agent_runtime.connection import Connection
 
 IDLE_SECONDS = 4.0
 """Less than what common servers allow (5 s), so that none closes a connection just being used."""
 MAX_IDLE = 128
-MAX_HEADER_BYTES = 65_536
-_BUFFER_BYTES = 262_144
 
 _REDIRECTS = (301, 302, 303, 307, 308)
 
@@ -42,7 +40,7 @@ class LeanTransport(httpx.AsyncBaseTransport):
     """Raises httpx's TransportErrors."""
 
     def __init__(self) -> None:
-        self._idle: dict[Peer, deque[tuple[float, _Connection]]] = {}
+        self._idle: dict[Peer, deque[tuple[float, Connection]]] = {}
         self._tls: ssl.SSLContext | None = None
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
@@ -63,7 +61,7 @@ class LeanTransport(httpx.AsyncBaseTransport):
         connection = await self._sent(peer, message, connect_seconds)
         return Answer(connection, _Body(self, peer, connection))
 
-    async def _sent(self, peer: Peer, message: bytes, limit: float | None) -> "_Connection":
+    async def _sent(self, peer: Peer, message: bytes, limit: float | None) -> "Connection":
         connection = self._kept(peer) or await self._opened(peer, limit)
         try:
             await connection.send(message)
@@ -78,7 +76,7 @@ class LeanTransport(httpx.AsyncBaseTransport):
                 connection.close()
         self._idle.clear()
 
-    def give_back(self, key: Peer, connection: "_Connection") -> None:
+    def give_back(self, key: Peer, connection: "Connection") -> None:
         """Keep a connection whose answer was read to its end."""
         kept = self._idle.setdefault(key, deque())
         if not connection.reusable or len(kept) >= MAX_IDLE:
@@ -86,7 +84,7 @@ class LeanTransport(httpx.AsyncBaseTransport):
             return
         kept.append((asyncio.get_running_loop().time(), connection))
 
-    def _kept(self, key: Peer) -> "_Connection | None":
+    def _kept(self, key: Peer) -> "Connection | None":
         kept = self._idle.get(key)
         oldest = asyncio.get_running_loop().time() - IDLE_SECONDS
         while kept and kept[0][0] < oldest:
@@ -98,14 +96,14 @@ class LeanTransport(httpx.AsyncBaseTransport):
             connection.close()
         return None
 
-    async def _opened(self, peer: Peer, limit: float | None) -> "_Connection":
+    async def _opened(self, peer: Peer, limit: float | None) -> "Connection":
         if peer.secure and self._tls is None:
             self._tls = httpx.create_ssl_context(trust_env=False)
         loop = asyncio.get_running_loop()
         try:
             async with asyncio.timeout(limit):
                 _, connection = await loop.create_connection(
-                    _Connection,
+                    Connection,
                     peer.host,
                     peer.port,
                     ssl=self._tls if peer.secure else None,
@@ -118,132 +116,13 @@ class LeanTransport(httpx.AsyncBaseTransport):
         return connection
 
 
-class _Connection(asyncio.Protocol):
-    """One connection, and the answer that comes in over it."""
-
-    def __init__(self) -> None:
-        self._transport: Any = None
-        self._lost = False
-        self._begin()
-
-    def _begin(self) -> None:
-        self._parser = httptools.HttpResponseParser(self)
-        self._pieces: deque[bytes] = deque()
-        self._buffered = self._head_bytes = 0
-        self._told: asyncio.Future[None] | None = None
-        self._error: httpx.TransportError | None = None
-        self._in_body = self._done = self._paused = self._keep = False
-        self.status = 0
-        self.headers: list[tuple[bytes, bytes]] = []
-
-    @property
-    def reusable(self) -> bool:
-        return self._done and not self._lost and not self._transport.is_closing() and self._keep
-
-    def close(self) -> None:
-        if self._transport:
-            self._transport.close()
-
-    async def send(self, data: bytes) -> None:
-        """Send a request; returns when the answer's head is here."""
-        self._begin()
-        self._transport.write(data)
-        while not self._in_body:
-            if self._error:
-                raise self._error
-            if self._lost:
-                raise httpx.RemoteProtocolError("the server closed the connection")
-            await self._more()
-
-    async def pieces(self) -> AsyncIterator[bytes]:
-        """The body as it comes."""
-        while True:
-            if self._pieces:
-                data = self._pieces[0] if len(self._pieces) == 1 else b"".join(self._pieces)
-                self._pieces.clear()
-                self._buffered = 0
-                if self._paused:
-                    self._paused = False
-                    self._transport.resume_reading()
-                yield data
-            elif self._done:
-                return
-            elif self._error:
-                raise self._error
-            elif self._lost:
-                raise httpx.RemoteProtocolError("the answer broke off")
-            else:
-                await self._more()
-
-    async def _more(self) -> None:
-        self._told = asyncio.get_running_loop().create_future()
-        await self._told
-
-    def _tell(self) -> None:
-        if self._told and not self._told.done():
-            self._told.set_result(None)
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = transport
-
-    def data_received(self, data: bytes) -> None:
-        if self._done:
-            self.close()  # nobody asked: whatever it is, it belongs to no answer
-            return
-        try:
-            if not self._in_body:
-                self._head_bytes += len(data)
-            self._parser.feed_data(data)
-        except httptools.HttpParserError as error:
-            self._error = httpx.RemoteProtocolError(str(error))
-        if not self._in_body and self._head_bytes > MAX_HEADER_BYTES:
-            self._error = httpx.RemoteProtocolError("the head of the answer is too long")
-        if self._error:
-            self.close()
-        if self._buffered > _BUFFER_BYTES and not self._paused:
-            self._paused = True
-            self._transport.pause_reading()
-        self._tell()
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        self._lost = True
-        if exc and not self._done:
-            self._error = httpx.ReadError(str(exc))
-        elif self._in_body and not self._framed():
-            self._done = True  # such a body ends with its connection
-        self._tell()
-
-    def _framed(self) -> bool:
-        names = {name.lower() for name, _ in self.headers}
-        return b"content-length" in names or b"transfer-encoding" in names
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        self.headers.append((name, value))
-
-    def on_headers_complete(self) -> None:
-        status = self._parser.get_status_code()
-        if status < 200:
-            self.headers = []
-            return
-        self.status = status
-        self._in_body = True
-
-    def on_body(self, body: bytes) -> None:
-        self._pieces.append(body)
-        self._buffered += len(body)
-
-    def on_message_complete(self) -> None:
-        self._done = self._in_body
-        self._keep = bool(self._parser.should_keep_alive())
-
-
 class _Body(httpx.AsyncByteStream):
     """Gives the connection back once it is read to its end; closes it where it is not."""
 
-    def __init__(self, transport: LeanTransport, peer: Peer, connection: _Connection) -> None:
+    def __init__(self, transport: LeanTransport, peer: Peer, connection: Connection) -> None:
         self._transport = transport
         self._peer = peer
-        self._connection: _Connection | None = connection
+        self._connection: Connection | None = connection
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         if self._connection:
@@ -259,7 +138,7 @@ class _Body(httpx.AsyncByteStream):
 class Answer:
     """A status, headers by lower-case name, and a body that is read once, in httpx's words."""
 
-    def __init__(self, connection: _Connection, body: _Body) -> None:
+    def __init__(self, connection: Connection, body: _Body) -> None:
         self.status_code = connection.status
         self.headers = {
             name.decode("latin-1").lower(): value.decode("latin-1")
@@ -271,6 +150,10 @@ class Answer:
     @property
     def is_redirect(self) -> bool:
         return self.status_code in _REDIRECTS and "location" in self.headers
+
+    def gather(self, seconds: float) -> None:
+        """Of what still comes all of as long is one piece, as the reader is in no hurry."""
+        self._connection.gathering.begin(seconds)
 
     def aiter_bytes(self) -> AsyncIterator[bytes]:
         """The body as it comes, decompressed. Raises httpx's TransportErrors, DecodingError."""

@@ -16,6 +16,8 @@ from agent_runtime.agent.retry import ATTEMPTS, full_jitter
 from agent_runtime.settings import Settings
 from agent_runtime.telemetry.metrics import Metrics
 
+WORDS_SECONDS = 0.04
+"""Within which words are told together, the first ones of an answer excepted."""
 EMBEDDINGS_SECONDS = 60.0
 """For one batch of texts, its repetitions included."""
 _SLACK = 0.05
@@ -142,7 +144,8 @@ class ModelClient:
             ):
                 renewed = -1.0
                 async for piece in pieces:
-                    shown.show(completion.add(piece))
+                    if shown.show(completion.add(piece)):
+                        answer.gather(WORDS_SECONDS)
                     patience, waited_for = settings.model_idle_seconds, "silence, no next word"
                     now = loop.time()
                     if now > renewed:  # a timer for each word costs more than the word
@@ -214,10 +217,13 @@ class _Shown:
             self.any = False
             self._on_restart(self._attempts)
 
-    def show(self, text: str) -> None:
-        if text and self._on_text:
-            self.any = True
-            self._on_text(text)
+    def show(self, text: str) -> bool:
+        """Whether these are the first words of this attempt."""
+        if not (text and self._on_text):
+            return False
+        first, self.any = not self.any, True
+        self._on_text(text)
+        return first
 
 
 def _chat_body(model: str, ask: Ask) -> dict[str, Any]:
