@@ -30,9 +30,10 @@ class Feed:
         run_id: str,
         *,
         after: str | None = None,
+        ahead: bool = False,
         on_stop: Callable[[], None] | None = None,
     ) -> None:
-        self._events = runs.events(tenant, run_id, after=after)
+        self._events = runs.events(tenant, run_id, after=after, ahead=ahead)
         self._ready: deque[RunEvent] = deque()
         self._news: asyncio.Future[None] | None = None
         self._room = asyncio.Event()

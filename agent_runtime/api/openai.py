@@ -104,7 +104,8 @@ async def _streamed(surface: Surface, wanted: RunRequest, *, with_usage: bool) -
     except BaseException:
         surface.streams.give()
         raise
-    feed = Feed(surface.runs, run.tenant, run.id, on_stop=surface.streams.give)
+    # such a stream has no ids to go on from, so its first words need not be in the store
+    feed = Feed(surface.runs, run.tenant, run.id, ahead=True, on_stop=surface.streams.give)
     try:
         first = await _first(feed)
     except BaseException:

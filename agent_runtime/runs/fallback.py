@@ -58,9 +58,10 @@ class FallbackRuns:
         )
 
     async def events(
-        self, tenant: str, run_id: str, *, after: str | None = None
+        self, tenant: str, run_id: str, *, after: str | None = None, ahead: bool = False
     ) -> AsyncIterator[RunEvent]:
-        async for event in (await self._of(tenant, run_id)).events(tenant, run_id, after=after):
+        runs = await self._of(tenant, run_id)
+        async for event in runs.events(tenant, run_id, after=after, ahead=ahead):
             yield event
 
     async def cancel(self, tenant: str, run_id: str) -> RunRecord:

@@ -187,10 +187,11 @@ class RunService(Protocol):
     ) -> Page: ...
 
     def events(
-        self, tenant: str, run_id: str, *, after: str | None = None
+        self, tenant: str, run_id: str, *, after: str | None = None, ahead: bool = False
     ) -> AsyncIterator[RunEvent]:
         """The events after the given id (None: from the first), then as they happen.
 
+        `ahead`: the first words of a step may come without an id, before they are stored.
         Goes on through `run.waiting_input`; ends after a terminal event. Close it (`aclosing`)
         when leaving early. RequestError may be raised by any step of the iteration.
         """

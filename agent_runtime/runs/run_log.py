@@ -2,15 +2,31 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
 from typing import Any
 
 from agent_runtime.runs.packing import dumps, loads
 from agent_runtime.runs.port import EventType, RunEvent
 from agent_runtime.runs.store import Claim, End, Write
 
+Listener = asyncio.Queue[RunEvent | None]
+
 
 class RunLostError(Exception):
     """The run is somebody else's, or over; nothing that is done for it counts any more."""
+
+
+@dataclass(frozen=True)
+class _Ahead:
+    """The first words of a step, told before they are stored."""
+
+    step: int
+    length: int
+    heard_by: frozenset[Listener]
+
+    def rest(self, event: RunEvent) -> RunEvent:
+        """What the stored event says beyond them."""
+        return replace(event, data={**event.data, "text": event.data["text"][self.length :]})
 
 
 async def _confirmed() -> bool:
@@ -44,7 +60,9 @@ class RunLog:
         self._events: list[tuple[EventType, dict[str, Any]]] = []
         self._sent: list[tuple[EventType, dict[str, Any]]] = []
         self._end: End | None = None
-        self._listeners: set[asyncio.Queue[RunEvent | None]] = set()
+        self._listeners: dict[Listener, bool] = {}
+        """And whether it takes words that are not stored yet."""
+        self._ahead: _Ahead | None = None
         self._stored: asyncio.Future[None] | None = None
         self.on_lost: Callable[[], None] = lambda: None
         self.confirmed: Callable[[], Awaitable[bool]] = _confirmed
@@ -77,7 +95,10 @@ class RunLog:
         self._wake()
 
     def text(self, step: int, text: str) -> None:
-        """A piece of the answer; pieces that wait together are stored as one."""
+        """A piece of the answer; pieces that wait together are stored as one.
+
+        Whoever does not go by the ids of events hears the first words of a step at once.
+        """
         if self._events and self._events[-1][0] == "text.delta":
             last = self._events[-1][1]
             if last["step"] == step:
@@ -86,7 +107,8 @@ class RunLog:
         self.event("text.delta", {"step": step, "text": text})
         if self._spoken != step:
             self._spoken = step
-            self._hurry()
+            if not self._told_ahead(step, text):
+                self._hurry()
 
     def restarted(self, step: int, attempt: int, reason: str) -> None:
         """What was said in this step so far is void."""
@@ -114,14 +136,18 @@ class RunLog:
         self._end = end
         await self.barrier()
 
-    def listen(self) -> asyncio.Queue[RunEvent | None]:
-        """A queue that gets each event once it is stored, and None when this log has no more."""
-        queue: asyncio.Queue[RunEvent | None] = asyncio.Queue()
-        self._listeners.add(queue)
+    def listen(self, *, ahead: bool = False) -> Listener:
+        """A queue that gets each event once it is stored, and None when this log has no more.
+
+        `ahead`: the first words of a step may come before, without an id. Where they are not stored
+        after all, the step is told to begin again before the None.
+        """
+        queue: Listener = asyncio.Queue()
+        self._listeners[queue] = ahead
         return queue
 
-    def ignore(self, queue: asyncio.Queue[RunEvent | None]) -> None:
-        self._listeners.discard(queue)
+    def ignore(self, queue: Listener) -> None:
+        self._listeners.pop(queue, None)
 
     def write(self) -> Write:
         """Everything that is staged, as the next write."""
@@ -133,10 +159,11 @@ class RunLog:
 
     def written(self, write: Write, ids: list[str]) -> None:
         """The write is stored under these ids: tell those who listen."""
-        for name, (kind, data) in zip(ids, self._sent, strict=False):
+        sent, self._sent = self._sent, []
+        for name, (kind, data) in zip(ids, sent, strict=False):
             self._tell(RunEvent(name, kind, data))
         if write.end:
-            self._ended(write.end, ids)
+            self._ended(write.end, ids, len(sent))
         self._settle()
 
     def lose(self, error: Exception | None = None) -> None:
@@ -150,11 +177,15 @@ class RunLog:
 
     def hang_up(self) -> None:
         """Those who listen must go on in the store."""
+        ahead, self._ahead = self._ahead, None
         for queue in self._listeners:
+            if ahead and queue in ahead.heard_by:
+                again = {"step": ahead.step, "attempt": self.claim.attempt, "reason": "not stored"}
+                queue.put_nowait(RunEvent("", "step.restarted", again))
             queue.put_nowait(None)
 
-    def _ended(self, end: End, ids: list[str]) -> None:
-        if end.state != "queued" and len(ids) > len(self._sent):
+    def _ended(self, end: End, ids: list[str], sent: int) -> None:
+        if end.state != "queued" and len(ids) > sent:
             kind: Any = f"run.{end.state}"
             self._tell(RunEvent(ids[-1], kind, loads(end.data)))
         self._end = None
@@ -162,8 +193,25 @@ class RunLog:
 
     def _tell(self, event: RunEvent) -> None:
         self.told.append(event)
+        ahead = self._ahead
+        if ahead and event.type == "text.delta" and event.data["step"] == ahead.step:
+            self._ahead, rest = None, ahead.rest(event)
+            for queue in self._listeners:
+                queue.put_nowait(rest if queue in ahead.heard_by else event)
+            return
         for queue in self._listeners:
             queue.put_nowait(event)
+
+    def _told_ahead(self, step: int, text: str) -> bool:
+        """Whether all who listen have heard these words; not where something else comes before."""
+        if not self._listeners or not all(self._listeners.values()):
+            return False
+        if len(self._events) != 1 or self._sent or self._end:
+            return False
+        self._ahead = _Ahead(step, len(text), frozenset(self._listeners))
+        for queue in self._listeners:
+            queue.put_nowait(RunEvent("", "text.delta", {"step": step, "text": text}))
+        return True
 
     def _settle(self) -> None:
         """Those who wait for the barrier go on, unless more was staged meanwhile."""

@@ -108,15 +108,15 @@ class Runs:
             )
 
     async def events(
-        self, tenant: str, run_id: str, *, after: str | None = None
+        self, tenant: str, run_id: str, *, after: str | None = None, ahead: bool = False
     ) -> AsyncGenerator[RunEvent]:
         log = self.worker.writer.find(run_id)
         if log is None or log.claim.tenant != tenant:
             await self.get(tenant, run_id)
         elif log.complete or after:
-            async with aclosing(_local(log, after)) as local:
+            async with aclosing(_local(log, after, ahead=ahead)) as local:
                 async for event in local:
-                    after = event.id
+                    after = event.id or after
                     yield event
                     if event.last:
                         return
@@ -197,9 +197,9 @@ class Runs:
         return submitted
 
 
-async def _local(log: RunLog, after: str | None) -> AsyncGenerator[RunEvent]:
+async def _local(log: RunLog, after: str | None, *, ahead: bool) -> AsyncGenerator[RunEvent]:
     """What this process itself records, without asking the store; ends where the log does."""
-    queue = log.listen()
+    queue = log.listen(ahead=ahead)
     try:
         passed = after is None
         for event in list(log.told):
