@@ -71,9 +71,9 @@ CHARTS: Final[dict[str, Chart]] = {
     # renovate: datasource=helm depName=keda registryUrl=https://kedacore.github.io/charts
     "keda": Chart("keda", "https://kedacore.github.io/charts", "2.20.2"),
     # renovate: datasource=docker depName=cr.kgateway.dev/kgateway-dev/charts/kgateway
-    "kgateway": Chart("kgateway", "oci://cr.kgateway.dev/kgateway-dev/charts", "v2.4.3"),
+    "kgateway": Chart("kgateway", "oci://cr.kgateway.dev/kgateway-dev/charts", "v2.4.4"),
     # renovate: datasource=docker depName=cr.kgateway.dev/kgateway-dev/charts/kgateway-crds
-    "kgateway-crds": Chart("kgateway-crds", "oci://cr.kgateway.dev/kgateway-dev/charts", "v2.4.3"),
+    "kgateway-crds": Chart("kgateway-crds", "oci://cr.kgateway.dev/kgateway-dev/charts", "v2.4.4"),
     # renovate: datasource=helm depName=kube-prometheus-stack registryUrl=https://prometheus-community.github.io/helm-charts
     "kube-prometheus-stack": Chart(
         "kube-prometheus-stack", "https://prometheus-community.github.io/helm-charts", "88.5.3"

@@ -22,6 +22,8 @@ class ModelPod:
     name: str
     waiting: int = 0
     cache: float = 0.0
+    tells: bool = True
+    """Whether it has metrics; a server that is no vLLM, or has them turned off, has not."""
     asked: list[bytes] = field(default_factory=list)
     scrapes: int = 0
 
@@ -34,6 +36,8 @@ class ModelPod:
 
     async def _metrics(self, _request: Request) -> PlainTextResponse:
         self.scrapes += 1
+        if not self.tells:
+            return PlainTextResponse("", status_code=404)
         values = {
             "num_requests_waiting": self.waiting,
             "num_requests_running": self.waiting,
@@ -54,11 +58,11 @@ class ModelPod:
 
 @contextmanager
 def model_pod(
-    plane: Plane, server: str, name: str, *, namespace: str, port: int
+    plane: Plane, server: str, name: str, *, namespace: str, port: int, tells: bool = True
 ) -> Iterator[ModelPod]:
     """Serve one at an address of its own, and tell the API server as a kubelet would."""
     address = next(plane.free)
-    pod = ModelPod(name)
+    pod = ModelPod(name, tells=tells)
     with serving(pod.app(), host=address, port=port):
         plane.apply([_manifest(server, name, namespace)])
         status: dict[str, Any] = {

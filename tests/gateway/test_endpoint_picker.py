@@ -136,6 +136,32 @@ def test_a_pod_that_is_not_ready_is_not_asked(pool: Pool) -> None:
     eventually(lambda: pool.ask(1) == {"idle": 1} or None, "the picker to take the Pod back")
 
 
+def test_a_pod_that_falls_silent_keeps_what_it_said_last(pool: Pool) -> None:
+    _set(pool, idle=10, busy=80)
+    pool.pods["busy"].tells = False
+    _set(pool, idle=20, busy=0)
+    assert pool.ask(20) == {"idle": 20}
+    pool.pods["busy"].tells = True
+    _set(pool, idle=20, busy=0)
+    assert pool.ask(20)["busy"] >= 19
+
+
+def test_a_pod_that_never_told_counts_as_idle(pool: Pool) -> None:
+    """Why a picker belongs before vLLM and SGLang alone: nothing tells silence from idleness."""
+    with model_pod(
+        pool.plane, BACKEND.service, "silent", namespace=NAMESPACE, port=BACKEND.port, tells=False
+    ) as silent:
+        pool.pods["silent"] = silent
+        try:
+            _set(pool, idle=60, busy=80)
+            assert pool.ask(20) == {"silent": 20}
+            _set(pool, idle=0, busy=80)
+            assert set(pool.ask(40)) == {"idle", "silent"}
+        finally:
+            del pool.pods["silent"]
+            pool.plane.client.delete("v1", "Pod", "silent", NAMESPACE)
+
+
 def test_the_picker_may_read_its_pool_and_nothing_else(pool: Pool) -> None:
     login = pool.plane.login(NAMESPACE, str(BACKEND.picker))
     with pool.plane.client_of(login) as its:
