@@ -24,6 +24,9 @@ help: ## this list
 environment:
 	@$(BOOTSTRAP)
 
+# what needs the built tools as well
+up test test-stacks test-scaling test-gateway test-all: BOOTSTRAP += tools
+
 up: environment ## start the platform on this machine and ask it a question (ARGS=--json)
 	@$(PYTHON) -m local up $(ARGS)
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.progress import Progress as Live
 
 
 class UserError(Exception):
@@ -33,20 +34,25 @@ class Step:
 
 
 class Progress:
-    """Steps as they happen: spinners on a terminal, plain lines elsewhere, JSON on request."""
+    """Steps as they happen: spinners on a terminal, plain lines elsewhere, JSON on request.
+
+    JSON needs nothing but Python itself.
+    """
 
     def __init__(self, *, as_json: bool = False, console: "Console | None" = None) -> None:
+        self.as_json = as_json
+        self.steps: list[Step] = []
+        self._tasks: dict[str, Any] = {}
+        self._live: Live | None = None
+        if as_json:
+            return
         # every plugin process imports this module for UserError; rich would cost each 0.2 s
         from rich.console import Console
         from rich.progress import Progress as RichProgress
         from rich.progress import SpinnerColumn, TextColumn, TimeElapsedColumn
 
-        self.as_json = as_json
         self.console = console or Console(stderr=True, highlight=False)
-        self.steps: list[Step] = []
-        self._tasks: dict[str, Any] = {}
-        self._live: RichProgress | None = None
-        if not as_json and self.console.is_terminal:
+        if self.console.is_terminal:
             self._live = RichProgress(
                 SpinnerColumn(finished_text="[green]✓"),
                 TextColumn("{task.description}"),

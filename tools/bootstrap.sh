@@ -1,6 +1,7 @@
 #!/bin/sh
 # Makes .venv what uv.lock says, with nothing but a Python 3.11 to 3.13 to start from.
 # Does nothing, quickly, when nothing changed. BOOTSTRAP_VERBOSE=1 shows what uv says.
+# With the argument `tools` the Go tools are begun while uv waits for the network.
 set -eu
 
 UV_VERSION=0.13.9
@@ -8,6 +9,7 @@ UV_HASHES="--hash=sha256:d7f459fe4fd247d830351c75686d3996ace3c6f3f728eb0e85a30b7
     --hash=sha256:ecb6028d79dc96fbeafffe5c8af62a7099487ebc05a701e76714eebcffd06375"
 ENVIRONMENT_MIB=4500
 QUIET_SECONDS=3
+uncompiled='pulumi_aws|pulumi_kubernetes|pulumi_eks|debugpy|hypothesis|moto|mypy|mypyc|schemathesis'
 
 checkout=$(CDPATH='' cd -- "$(dirname -- "$0")/.." && pwd)
 venv=$checkout/.venv
@@ -16,6 +18,7 @@ cache=${XDG_CACHE_HOME:-${HOME:-/tmp}/.cache}/agentic-platform
 verbose=${BOOTSTRAP_VERBOSE:-}
 work=
 child=
+ahead=
 
 fail() {
     printf 'bootstrap: %s\n' "$1" >&2
@@ -24,6 +27,11 @@ fail() {
 
 clean() {
     [ -z "$work" ] || rm -rf "$work"
+    [ "$ahead" != starting ] || ahead=${!:-}
+    [ -n "$ahead" ] || return 0
+    # what it compiled stays in Go's cache; whoever comes next shows the rest of the work
+    kill -TERM "$ahead" 2>/dev/null || true
+    wait "$ahead" 2>/dev/null || true
 }
 
 interrupted() {
@@ -168,12 +176,18 @@ python=$(find_python) || fail 'no Python 3.11, 3.12 or 3.13 on PATH that runs: i
 uv=$(find_uv) || { install_uv "$python"; uv=$(find_uv) || fail "uv could not be installed below $cache"; }
 
 rm -f "$stamp"
+if [ "${1:-}" = tools ]; then
+    ahead=starting
+    "$python" -m local.toolchain.ahead >/dev/null 2>&1 &
+    ahead=$!
+fi
 UV_PROJECT_ENVIRONMENT=$venv UV_NO_PROGRESS=1 run \
     'bootstrap: making the Python environment in .venv (minutes the first time)' \
     "$uv" sync --locked --python "$python" || explain 'making the Python environment'
-# What runs in Pods sees the environment read-only and could never keep compiled modules; the
-# generated SDKs are left out because they are huge and the program imports little of them.
+# What runs in Pods sees the environment read-only and could never keep compiled modules. Left out
+# are the generated SDKs, which are huge and of which the program imports little, and what only
+# developers import, who keep what Python compiles then.
 run 'bootstrap: compiling Python modules' "$venv/bin/python" -m compileall -q -j 0 \
-    -x 'site-packages/(pulumi_aws|pulumi_kubernetes|pulumi_eks)/' "$venv/lib" || true
+    -x "site-packages/($uncompiled)/|/tests?/" "$venv/lib" || true
 fingerprint >"$stamp.draft"
 mv "$stamp.draft" "$stamp"

@@ -7,6 +7,7 @@ from local import secrets
 from local.engine import Engine, EngineResult
 from local.paths import CHECKOUT, State
 from local.report import Progress, UserError
+from local.standin.kubernetes.start import STARTER
 
 TOOLS = ("pulumi", "kubectl")
 
@@ -37,8 +38,18 @@ def ready_engine(state: State, tools: Mapping[str, Path], stack: str, file: Path
     return driver
 
 
-def deploy(driver: Engine, stack: str, progress: Progress) -> EngineResult:
-    """Bring the API server to what the program and the stack file say."""
+def can_begin_early(driver: Engine) -> bool:
+    """Whether the engine may run while the API server starts: the real plugin doesn't wait."""
+    return driver.kinds.get("kubernetes") == "stand-in"
+
+
+def deploy(
+    driver: Engine, stack: str, progress: Progress, *, starter: int | None = None
+) -> EngineResult:
+    """Bring the API server to what the program and the stack file say.
+
+    `starter`: id of the process that is still starting the API server.
+    """
     with progress.step(f"pulumi up ({stack})") as step:
         result = driver.run(
             "up",
@@ -46,6 +57,7 @@ def deploy(driver: Engine, stack: str, progress: Progress) -> EngineResult:
             "--skip-preview",
             stack=stack,
             on_event=lambda text: progress.detail(step, text),
+            environment={} if starter is None else {STARTER: str(starter)},
         )
         if not result.ok:
             raise UserError(*(result.errors or [f"pulumi up ended with code {result.code}"]))

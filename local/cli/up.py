@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import subprocess
 import sys
 import time
 from collections.abc import Mapping
@@ -14,7 +15,7 @@ from rich.console import Console
 
 from local.cli import crash_loops, failed_jobs, health, platform
 from local.cli.addresses import addresses
-from local.cli.deployment import deploy, ready_engine, stack_file
+from local.cli.deployment import can_begin_early, deploy, ready_engine, stack_file
 from local.cli.gateway_port import require_port
 from local.cli.preparation import Prepared, prepare
 from local.crds import load as load_crds
@@ -92,24 +93,27 @@ def _start_and_deploy(stack: str, file: Path, at: Surroundings) -> EngineResult:
 
 
 def _deploy_fresh(stack: str, prepared: Prepared, at: Surroundings) -> EngineResult:
-    """Start the control plane; the engine gets ready meanwhile, and deploys before all of it is."""
+    """Start the control plane; the engine begins meanwhile, and deploys before all of it is up."""
     process = platform.start(at.state)
-    try:
-        with ThreadPoolExecutor(1) as aside, at.progress.step("control plane") as step:
-            engine = aside.submit(ready_engine, at.state, at.tools, stack, prepared.file)
-            running = platform.await_phase(at.state, process, "serving", "running")
-            step.outcome = f"etcd, API server, controllers, node on {running.node_ip}"
-            driver = engine.result()
-    except BaseException:
-        platform.end(process.pid)
-        raise
-    try:
-        result = _deploy(stack, prepared, at, driver)
-    except UserError:
-        # a part that could not start takes the API server along, which is all that Pulumi sees
-        if process.poll() is not None:
+    with ThreadPoolExecutor(1) as aside:
+        serving = aside.submit(_control_plane, process, at)
+        try:
+            driver = ready_engine(at.state, at.tools, stack, prepared.file)
+            # from here on its addresses are known and its kubeconfig is written
+            platform.await_phase(at.state, process, "starting", "serving", "running")
+            early = can_begin_early(driver) and not prepared.definitions
+            if not early:
+                serving.result()
+            result = _deploy(stack, prepared, at, driver, starter=process.pid if early else None)
+        except UserError:
+            # a part that could not start takes the API server along, which is all Pulumi sees
+            serving.result()
             platform.require_alive(at.state, process)
-        raise
+            raise
+        except BaseException:
+            # without a control plane the other thread stops waiting for it
+            platform.end(process.pid)
+            raise
     try:
         platform.await_phase(at.state, process, "running")
     except UserError:
@@ -118,10 +122,27 @@ def _deploy_fresh(stack: str, prepared: Prepared, at: Surroundings) -> EngineRes
     return result
 
 
+def _control_plane(process: "subprocess.Popen[bytes]", at: Surroundings) -> None:
+    """Wait until the API server answers; what started is ended when it does not."""
+    try:
+        with at.progress.step("control plane") as step:
+            running = platform.await_phase(at.state, process, "serving", "running")
+            step.outcome = f"etcd, API server, controllers, node on {running.node_ip}"
+    except UserError:
+        platform.end(process.pid)
+        raise
+
+
 def _deploy(
-    stack: str, prepared: Prepared, at: Surroundings, driver: Engine | None = None
+    stack: str,
+    prepared: Prepared,
+    at: Surroundings,
+    driver: Engine | None = None,
+    *,
+    starter: int | None = None,
 ) -> EngineResult:
-    platform.await_api(at.state)
+    if starter is None:
+        platform.await_api(at.state)
     require_port(at.state, prepared.gateway_port)
     if prepared.definitions:
         with at.progress.step("custom resource definitions") as step:
@@ -130,7 +151,7 @@ def _deploy(
             )
             step.outcome = f"{len(loaded)} kinds"
     driver = driver or ready_engine(at.state, at.tools, stack, prepared.file)
-    return deploy(driver, stack, at.progress)
+    return deploy(driver, stack, at.progress, starter=starter)
 
 
 def _await_workloads(state: State, client: KubeClient, progress: Progress) -> list[health.Row]:

@@ -2,17 +2,21 @@
 
 import re
 import time
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from local.paths import Cache
-from local.process import run_to_end
+from local.process import ProcessSpec, run_to_end, spawn, stop
 from local.report import Progress, Step, UserError
 from local.toolchain import disk, go
 from local.toolchain.pins import GoBuild
 from local.toolchain.store import Store
 
 REPORT_EVERY_SECONDS = 0.25
+NO_TABLES = "-dwarf=false"
 NETWORK = re.compile(
     r"dial tcp|i/o timeout|connection re(set|fused)|no such host|unexpected EOF|TLS handshake"
     r"|proxyconnect|Client\.Timeout|x509:|50\d |40[347] |410 Gone|zip: not a valid zip|lookup ",
@@ -42,6 +46,29 @@ def build(recipe: GoBuild, store: Store, cache: Cache, progress: Progress) -> di
             found = store.publish(recipe, result)
         step.outcome = f"{watch.packages} packages compiled"
     return found
+
+
+@contextmanager
+def downloading(recipes: Sequence[GoBuild], cache: Cache) -> Iterator[None]:
+    """While the block runs, the modules of `recipes` are fetched beside it, as far as that gets.
+
+    A failure says nothing: the build of that recipe meets it again, and explains it.
+    """
+    with ExitStack() as running:
+        for recipe in recipes:
+            toolchain = go.at_hand(go.required(recipe.module), cache)
+            if toolchain is None:
+                continue
+            work = Path(running.enter_context(TemporaryDirectory(prefix="modules-")))
+            fetch = ProcessSpec(
+                name=f"modules of {recipe.name}",
+                argv=[str(toolchain.program), "list", "-deps", *recipe.packages],
+                env=toolchain.environment(temporary=work),
+                log=work / "log",
+                cwd=recipe.module,
+            )
+            running.callback(stop, spawn(fetch), seconds=3.0)
+        yield
 
 
 def explain(recipe: GoBuild, output: str, log: Path) -> str:
@@ -95,6 +122,10 @@ def _command(recipe: GoBuild, toolchain: go.GoToolchain, result: Path) -> list[s
     # A trailing slash makes `go build` write one file a package into the folder.
     target = f"{result}/" if len(recipe.packages) > 1 else str(result / recipe.binaries[0])
     command = [str(toolchain.program), "build", "-v", "-ldflags", values, "-o", target]
+    # the linker drops the tables for debuggers, so the compiler need not write them; the last
+    # pattern that fits a package counts
+    command.append(f"-gcflags=all={NO_TABLES}")
+    command += [f"-gcflags={pattern}={NO_TABLES} -l" for pattern in recipe.not_inlined]
     return [*command, *recipe.packages]
 
 

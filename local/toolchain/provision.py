@@ -5,7 +5,7 @@ from pathlib import Path
 
 from local.paths import Cache
 from local.report import Progress, UserError
-from local.toolchain.build import build
+from local.toolchain.build import build, downloading
 from local.toolchain.extract import extract
 from local.toolchain.pins import (
     GATEWAY_TOOLS,
@@ -28,8 +28,12 @@ def ensure(names: Sequence[str], cache: Cache, progress: Progress) -> dict[str, 
     store = Store(cache)
     found: dict[str, Path] = {}
     for tool in _tools(names):
-        if tool.name not in found:
-            found |= _here(tool, store) or provide(tool.recipe, cache, progress)
+        found |= _here(tool, store) or {}
+    missing = {TOOLS[name].recipe: None for name in names if name not in found}
+    with downloading([recipe for recipe in missing if isinstance(recipe, GoBuild)][1:], cache):
+        for recipe in missing:
+            made = provide(recipe, cache, progress)
+            found = made | found
     return {name: found[name] for name in names}
 
 

@@ -2,13 +2,14 @@ import os
 import shutil
 import signal
 import subprocess
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 
 from local.paths import CHECKOUT
-from tests.harness.processes import in_session, wait_until
+from tests.harness.processes import in_session, is_running, wait_until
 
 pytestmark = pytest.mark.services
 
@@ -45,9 +46,11 @@ def environment(tmp_path: Path, path: Path, **more: str) -> dict[str, str]:
     return kept | {"PATH": str(path), "HOME": str(tmp_path / "home"), **more}
 
 
-def bootstrap(checkout: Path, env: Mapping[str, str]) -> "subprocess.CompletedProcess[str]":
+def bootstrap(
+    checkout: Path, env: Mapping[str, str], *arguments: str
+) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(
-        [shutil.which("sh") or "/bin/sh", "tools/bootstrap.sh"],
+        [shutil.which("sh") or "/bin/sh", "tools/bootstrap.sh", *arguments],
         cwd=checkout,
         env=env,
         capture_output=True,
@@ -147,14 +150,54 @@ def test_each_failure_of_uv_is_one_line(
     assert not (checkout / ".venv" / ".bootstrap").exists()
 
 
+def add_builder(checkout: Path, pid_file: Path) -> None:
+    """In place of the tools' builds: one that only says that it runs, and would go on for long."""
+    folder = checkout / "local" / "toolchain"
+    folder.mkdir(parents=True)
+    script = (
+        f"import os, pathlib, time\npathlib.Path({str(pid_file)!r}).write_text(str(os.getpid()))"
+    )
+    (folder / "ahead.py").write_text(f"{script}\ntime.sleep(600)\n")
+
+
+@pytest.mark.parametrize(("then", "code"), [("exit 0", 0), ("echo 'error: new'; exit 2", 1)])
+def test_tools_begun_beside_the_environment_end_with_it(
+    then: str, code: int, checkout: Path, bare_path: Path, tmp_path: Path
+) -> None:
+    add_python(bare_path)
+    pid_file = tmp_path / "pid"
+    add_builder(checkout, pid_file)
+    made = '[ "$1" = sync ] && mkdir -p "$UV_PROJECT_ENVIRONMENT/bin"'
+    made += ' && ln -sf "$(command -v python3)" "$UV_PROJECT_ENVIRONMENT/bin/python"'
+    add_uv(bare_path, f"{made}\nwhile [ ! -s {pid_file} ]; do sleep 0.05; done; {then}")
+    env = environment(tmp_path, bare_path) | {"PATH": f"{bare_path}:/usr/bin:/bin"}
+    assert bootstrap(checkout, env, "tools").returncode == code
+    assert not is_running(int(pid_file.read_text()))
+    # an environment that is there needs no builds beside it
+    pid_file.unlink()
+    if code == 0:
+        assert bootstrap(checkout, env, "tools").returncode == 0
+        assert not pid_file.exists()
+
+
+def test_the_builds_need_nothing_but_python() -> None:
+    script = (
+        "import local.toolchain.ahead; from local.report import Progress; Progress(as_json=True)"
+    )
+    # without site-packages
+    bare = [sys.executable, "-I", "-S", "-c", f"import sys; sys.path.append('.'); {script}"]
+    subprocess.run(bare, cwd=CHECKOUT, check=True)
+
+
 def test_ctrl_c_ends_what_it_started_and_the_next_run_goes_on(
     checkout: Path, bare_path: Path, tmp_path: Path
 ) -> None:
     add_python(bare_path)
-    add_uv(bare_path, f"echo started > {tmp_path}/started; exec sleep 600")
+    add_builder(checkout, tmp_path / "started")
+    add_uv(bare_path, "exec sleep 600")
     env = environment(tmp_path, bare_path) | {"PATH": f"{bare_path}:/usr/bin:/bin"}
     process = subprocess.Popen(
-        ["/bin/sh", "tools/bootstrap.sh"],
+        ["/bin/sh", "tools/bootstrap.sh", "tools"],
         cwd=checkout,
         env=env,
         stderr=subprocess.PIPE,

@@ -11,6 +11,7 @@ import pytest
 from local.paths import CHECKOUT, Cache
 from local.report import Progress, UserError
 from local.toolchain import go
+from local.toolchain.build import downloading
 from local.toolchain.pins import GoBuild
 from local.toolchain.provision import provide
 from tests.harness.go_proxy import GoProxy, go_proxy
@@ -151,6 +152,17 @@ def test_an_interrupted_build_leaves_no_process_and_the_next_one_works(
     wait_until(lambda: not any(map(in_session, builders)), what="no builder is left")
     assert run(provide(recipe, cache, Progress(as_json=True))["program"]) == "good day"
     assert not list(cache.bin.glob(".making-*"))
+
+
+def test_modules_come_beside_another_build(
+    recipe: GoBuild, proxy: GoProxy, cache: Cache, tmp_path: Path
+) -> None:
+    source = tmp_path / "modules" / "example.test" / "greeting@v1.0.0" / "greeting.go"
+    with downloading([recipe], cache):
+        wait_until(source.exists, what="the module came")
+    # what is compiled now was fetched before
+    proxy.fault = "cut"
+    assert run(provide(recipe, cache, Progress(as_json=True))["program"]) == "good day"
 
 
 def children_of(pid: int) -> list[int]:

@@ -21,6 +21,7 @@ from local.standin.kubernetes.cluster import ClusterSettings, NoCluster, connect
 from local.standin.kubernetes.inputs import Token, autonamed, checked
 from local.standin.kubernetes.replacement import replacing_paths
 from local.standin.kubernetes.resources import Refused, Resources
+from local.standin.kubernetes.start import await_start
 from local.standin.ledger import Ledger
 from local.standin.protocol import plugin_pb2, sdk_version
 from local.standin.server import EngineLog, empty
@@ -185,6 +186,7 @@ class KubernetesProvider(provider_pb2_grpc.ResourceProviderServicer):
                 except NoCluster as error:
                     self._resources = Resources(None, self._log, str(error))
                 else:
+                    await_start(client)
                     self._resources = Resources(client, self._log)
             return self._resources
 
