@@ -1,13 +1,13 @@
 """Retrieval through the runtime against bare pymilvus: the same server, data, index and queries.
 
 The data is synthetic (clustered unit vectors of several tenants); recall is measured against an
-exact search over the tenant's own vectors. `MILVUS_URL` measures a server instead of Milvus Lite.
+exact search over the tenant's own vectors. `--server` measures a Milvus server with passwords and
+TLS (ours, or the one of MILVUS_URL) instead of Milvus Lite.
 """
 
 import argparse
 import asyncio
 import json
-import os
 import statistics
 import tempfile
 import time
@@ -20,8 +20,8 @@ import numpy
 from pymilvus import MilvusClient
 
 from agent_runtime.memory.long_term import MilvusLongTermMemory
-from agent_runtime.memory.milvus import MilvusAddress
 from agent_runtime.memory.ports import Passage
+from tests.harness.milvus_server import VectorStore, prepared_server
 from tests.harness.workload import workload
 
 COLLECTION = "bench_retrieval"
@@ -90,6 +90,7 @@ def bare_search(client: MilvusClient, query: list[float]) -> list[str]:
         filter='tenant_id == "tenant-0"',
         search_params={"metric_type": "COSINE", "params": {"ef": 64}},
         output_fields=["content", "metadata"],
+        consistency_level="Session",
     )
     return [str(hit["id"]) for hit in found[0]]
 
@@ -141,13 +142,13 @@ async def measured(
     ]
 
 
-async def run(url: str, passages: int, queries: int) -> list[Figure]:
+async def run(store: VectorStore, passages: int, queries: int) -> list[Figure]:
     random = numpy.random.default_rng(SEED)
     vectors = [clustered(passages, random) for _ in range(TENANTS)]
     asked = vectors[0][random.integers(0, passages, queries)]
     asked = asked + 0.02 * random.normal(size=asked.shape)
-    memory = MilvusLongTermMemory(MilvusAddress(url), dimension=DIMENSION)
-    client = MilvusClient(uri=url)
+    memory = MilvusLongTermMemory(store.address(), dimension=DIMENSION)
+    client = store.client()
     try:
         await fill(memory, vectors)
         client.flush(COLLECTION)
@@ -166,14 +167,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--passages", type=int, default=2500, help="of each of the tenants")
     parser.add_argument("--queries", type=int, default=200)
+    parser.add_argument("--server", action="store_true", help="not Milvus Lite")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
     with ExitStack() as parts:
-        url = os.environ.get("MILVUS_URL", "")
-        if not url:
-            folder = parts.enter_context(tempfile.TemporaryDirectory())
-            url = parts.enter_context(workload("vector_store", "--data-dir", Path(folder))).url
-        figures = asyncio.run(run(url, options.passages, options.queries))
+        folder = Path(parts.enter_context(tempfile.TemporaryDirectory()))
+        if options.server:
+            store = parts.enter_context(prepared_server(folder))
+        else:
+            lite = parts.enter_context(workload("vector_store", "--data-dir", folder))
+            store = VectorStore(lite.url, folder)
+        figures = asyncio.run(run(store, options.passages, options.queries))
     if options.json:
         print(json.dumps([{**figure.__dict__, "met": figure.met} for figure in figures]))
         return
