@@ -7,12 +7,14 @@ from pulumi import ComponentResource, Input, Output, ResourceOptions
 
 from agents.crd import tool_crd
 from agents.document import TOOL_API_VERSION, ToolDocument
+from agents.tool import CodeToolSpec
 from components.access_control import READ, TOOL_GROUP, role_manifest
 from components.base import metadata
 from components.child_options import child_options
 from components.kubernetes_object import kubernetes_object
 from components.ordering import after
 
+SANDBOX_GROUP = "extensions.agents.x-k8s.io"
 WATCHERS = "tool-watcher"
 """Role of the processes that follow Tools."""
 
@@ -33,11 +35,24 @@ def tool_manifest(tool: ToolDocument, *, namespace: Any) -> dict[str, Any]:
     }
 
 
-def watcher_manifests(accounts: Sequence[str], *, namespace: Any) -> list[dict[str, Any]]:
-    """The Role that lets a process follow Tools, and who has it; nothing where nobody does."""
+def claims_sandboxes(tool: ToolDocument) -> bool:
+    """Whether its calls run in a Sandbox of the node."""
+    return isinstance(tool.spec, CodeToolSpec) and tool.spec.config.sandbox is not None
+
+
+def watcher_manifests(
+    accounts: Sequence[str], *, namespace: Any, sandboxes: bool = False
+) -> list[dict[str, Any]]:
+    """The Role that lets a process follow Tools, and who has it; nothing where nobody does.
+
+    `sandboxes`: it also claims Sandboxes, and gives them back.
+    """
     if not accounts:
         return []
     rules = [{"apiGroups": [TOOL_GROUP], "resources": ["tools"], "verbs": READ}]
+    if sandboxes:
+        claims = {"apiGroups": [SANDBOX_GROUP], "resources": ["sandboxclaims"]}
+        rules.append(claims | {"verbs": ["create", "get", "delete"]})
     group = "rbac.authorization.k8s.io"
     subjects = [
         {"kind": "ServiceAccount", "name": each, "namespace": namespace} for each in accounts
@@ -80,7 +95,9 @@ class ToolRegistry(ComponentResource):
             )
         rights = [
             kubernetes_object(f"{name}-watchers", manifest, opts=ResourceOptions(parent=self))
-            for manifest in watcher_manifests(watchers, namespace=namespace)
+            for manifest in watcher_manifests(
+                watchers, namespace=namespace, sandboxes=any(map(claims_sandboxes, tools))
+            )
         ]
         self.namespace = after(namespace, [definition, *rights])
         self.register_outputs({"namespace": self.namespace})

@@ -46,6 +46,26 @@ def test_the_definition_comes_before_the_tools() -> None:
     ]
 
 
+@pytest.mark.unit
+@pytest.mark.parametrize("config", ["{}", "{sandbox: {warmPool: python}}"])
+def test_only_where_a_tool_runs_in_sandboxes_may_its_callers_claim_them(config: str) -> None:
+    about = "apiVersion: kagent.dev/v1alpha1\nkind: Tool\nmetadata: {name: compute}\n"
+    (tool,) = load_documents(f"{about}spec: {{type: code, config: {config}}}")
+    assert isinstance(tool, ToolDocument)
+
+    def build() -> dict[str, Any]:
+        ToolRegistry("tools", tools=[tool], namespace="ai-agents", watchers=["tool-registry"])
+        return {}
+
+    (role,) = record(build).of_type(":Role")
+    allowed = {
+        resource: rule["verbs"] for rule in role.inputs["rules"] for resource in rule["resources"]
+    }
+    assert allowed.pop("tools") == ["get", "list", "watch"]
+    claims = {"sandboxclaims": ["create", "get", "delete"]} if "sandbox" in config else {}
+    assert allowed == claims
+
+
 @pytest.mark.api_server
 def test_the_api_server_takes_the_architectures_tool(api_server: ApiServer) -> None:
     api_server.dry_run(definition_manifest())
