@@ -58,7 +58,7 @@ class ScriptLine(asyncio.Protocol):
         return line
 
     def ask(self, *command: Any) -> Answered:
-        """The answer to come. It raises ReplyError, LineError, TimeoutError."""
+        """The answer to come. It raises ReplyError, LineError."""
         answer: Answered = self._loop.create_future()
         if self.closed:
             answer.set_exception(LineError("closed"))
@@ -66,7 +66,7 @@ class ScriptLine(asyncio.Protocol):
         self._waiting.append((self._loop.time() + self._patience, answer))
         self._transport.write(hiredis.pack_command(command))
         if self._watch is None:
-            self._watch = self._loop.call_later(self._patience, self._look)
+            self._watch_for(self._patience)
         return answer
 
     def close(self) -> None:
@@ -93,16 +93,22 @@ class ScriptLine(asyncio.Protocol):
         del exc
         self._end(LineError("lost"))
 
-    def _look(self) -> None:
+    def _watch_for(self, seconds: float) -> None:
+        self._watch = self._loop.call_later(seconds, self._look, self._loop.time() + seconds)
+
+    def _look(self, due: float) -> None:
         """End the line where the oldest question has no answer yet."""
         self._watch = None
         if not self._waiting:
             return
-        left = self._waiting[0][0] - self._loop.time()
+        now = self._loop.time()
+        left = self._waiting[0][0] - now
         if left > 0:
-            self._watch = self._loop.call_later(left, self._look)
+            self._watch_for(left)
+        elif now > due + self._patience / 5:
+            self._watch_for(self._patience)  # this process stood still: the answer may be here
         else:
-            self._end(TimeoutError())
+            self._end(LineError("no answer"))
 
     def _end(self, error: Exception) -> None:
         self.closed = True

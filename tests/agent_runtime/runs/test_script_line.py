@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from redis.asyncio import Redis
 from redis.exceptions import AuthenticationError, NoScriptError
+from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from agent_runtime.memory.redis_store import connect
 from agent_runtime.secret_file import SecretFile
@@ -76,22 +77,27 @@ async def test_a_wrong_password_is_told_as_redis_py_tells_it(
 
 
 async def test_a_store_that_stands_still_is_not_waited_for_without_end() -> None:
-    asked, left = asyncio.Event(), asyncio.Event()
+    asked: list[bytes] = []
+    present: set[asyncio.StreamWriter] = set()
+    alone = asyncio.Event()
 
     async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await reader.read(1000)
-        asked.set()
+        present.add(writer)
+        alone.clear()
+        asked.append(await reader.read(1000))
         await reader.read()
         writer.close()
         await writer.wait_closed()
-        left.set()
+        present.remove(writer)
+        if not present:
+            alone.set()
 
     async with await asyncio.start_server(silent, "127.0.0.1", 0) as server:
         port = server.sockets[0].getsockname()[1]
-        client = connect("127.0.0.1", port, password=None, tls=False, answer_seconds=0.2)
+        client = connect("127.0.0.1", port, password=None, tls=False, answer_seconds=0.05)
         async with asyncio.timeout(20):
-            with pytest.raises(TimeoutError):
+            with pytest.raises(RedisTimeoutError):
                 await client.evalsha(sha(SAY), 0, "a")
-            assert asked.is_set()
+            assert b"EVALSHA" in asked[0]
             await client.aclose()
-            await left.wait()
+            await alone.wait()
