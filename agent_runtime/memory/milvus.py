@@ -91,4 +91,22 @@ class Milvus:
         try:
             return call(self.connected())
         except (MilvusException, RpcError, SecretUnavailableError) as error:
-            raise MemoryUnavailableError(f"vector store: {type(error).__name__}") from error
+            told = grpc_status(error) or type(error).__name__
+            raise MemoryUnavailableError(f"vector store: {told}") from error
+
+
+def grpc_status(error: BaseException) -> str | None:
+    """The name of the status that a server answered with; None where there was no answer.
+
+    pymilvus raises some errors from themselves, so causes may go in circles.
+    """
+    from grpc import RpcError
+
+    seen: list[BaseException] = []
+    at: BaseException | None = error
+    while at is not None and at not in seen:
+        if isinstance(at, RpcError):
+            return str(at.code().name)
+        seen.append(at)
+        at = at.__cause__
+    return None

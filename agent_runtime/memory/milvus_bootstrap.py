@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from agent_runtime.memory.long_term import collection_name
+from agent_runtime.memory.milvus import grpc_status
 from agent_runtime.memory.milvus_plan import DEFAULT_DATABASE, MilvusPlan, MilvusUser
 from agent_runtime.memory.milvus_privileges import grant_access
 from agent_runtime.memory.milvus_schema import drift, make_collection, shape_of, wanted_shape
@@ -191,16 +192,12 @@ def _isolation(client: Any, name: str, dimension: int) -> str:
     return "runtime"
 
 
-def _is_refusal(error: BaseException | None) -> bool:
+def _is_refusal(error: BaseException) -> bool:
     """Whether the server knows us not; pymilvus calls that a failed connection, its cause tells."""
-    from grpc import RpcError, StatusCode
-
-    if isinstance(error, RpcError):
-        return bool(error.code() in (StatusCode.UNAUTHENTICATED, StatusCode.PERMISSION_DENIED))
+    if (status := grpc_status(error)) is not None:
+        return status in ("UNAUTHENTICATED", "PERMISSION_DENIED")
     text = str(error).lower()
-    if any(word in text for word in ("auth", "credential", "password", "permission")):
-        return True
-    return error is not None and _is_refusal(error.__cause__)
+    return any(word in text for word in ("auth", "credential", "password", "permission"))
 
 
 def _reason(error: Any) -> str:

@@ -159,7 +159,7 @@ def test_a_store_that_is_down_is_one_line(
 ) -> None:
     monkeypatch.setenv("AGENT_MILVUS_URL", f"http://127.0.0.1:{free_port()}")
     said = load(folder, status=2)["said"]
-    assert said == "vector store: MilvusException\n"
+    assert said == "vector store: UNAVAILABLE\n"
 
 
 def test_a_model_that_is_down_is_one_line_and_the_next_run_goes_on(

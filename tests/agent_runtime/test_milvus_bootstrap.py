@@ -11,9 +11,11 @@ from typing import Any
 import pytest
 from grpc import RpcError
 from pymilvus import DataType
+from pymilvus.exceptions import MilvusException
 
 from agent_runtime.__main__ import main
 from agent_runtime.memory.long_term import MilvusLongTermMemory
+from agent_runtime.memory.milvus import grpc_status
 from agent_runtime.memory.milvus_schema import collection_schema, drift, index_params, wanted_shape
 from agent_runtime.memory.ports import MemoryUnavailableError, Passage
 from agent_runtime.secret_file import SecretFile
@@ -139,6 +141,13 @@ def test_another_dimension_is_refused_in_one_line(run: Run, vector_store: Vector
 
 
 @pytest.mark.unit
+def test_an_error_that_is_its_own_cause_has_no_status() -> None:
+    error = MilvusException(message="collection not found")
+    error.__cause__ = error
+    assert grpc_status(error) is None
+
+
+@pytest.mark.unit
 def test_parameters_that_the_server_tells_are_compared_too() -> None:
     wanted = wanted_shape(1536)
     assert drift(wanted | {"index M": "8"}, wanted) == ["index M: is 8, wanted 16"]
@@ -247,9 +256,9 @@ async def test_a_user_that_only_reads_can_search_and_not_write(
         "agent_knowledge", passage.embedding, tenant="acme", top_k=1
     )
     assert [hit.id for hit in found] == [passage.id]
-    with pytest.raises(MemoryUnavailableError):
+    with pytest.raises(MemoryUnavailableError, match="PERMISSION_DENIED"):
         await stores[reader].store("agent_knowledge", [passage])
-    with pytest.raises(MemoryUnavailableError):
+    with pytest.raises(MemoryUnavailableError, match="PERMISSION_DENIED"):
         await stores[reader].remove("agent_knowledge", [passage.id], tenant="acme")
     for store in stores.values():
         store.close()

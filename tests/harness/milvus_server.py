@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from grpc import RpcError
 from pymilvus import MilvusClient
 from pymilvus.exceptions import MilvusException
 
@@ -207,7 +208,7 @@ def _admits(store: VectorStore, process: "subprocess.Popen[bytes]", log: Path) -
     try:
         client = store.client()
         client.list_collections()
-    except MilvusException:
+    except (MilvusException, RpcError):
         return None
     client.close()
     return True
