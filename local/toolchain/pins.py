@@ -205,7 +205,7 @@ KGATEWAY_BUILD = GoBuild(
     packages=("github.com/kgateway-dev/kgateway/v2/cmd/kgateway",),
     disk_mib=4000,
 )
-"""kgateway's controller; the newest of 2.4 that the module proxy has, a patch before the chart."""
+"""kgateway's controller; the newest of 2.4 that the module proxy has; the chart is newer."""
 _PICKING = "sigs.k8s.io/gateway-api-inference-extension/cmd"
 ENDPOINT_PICKER_BUILD = GoBuild(
     name="endpoint-picker",
