@@ -1,4 +1,4 @@
-"""`python -m local.toolchain.ahead`: the built tools, begun while something else is waited for.
+"""`python -m local.toolchain.ahead`: the platform's tools, begun while another thing is waited for.
 
 Runs on a bare Python before there is an environment. It may be ended at any moment: what is
 downloaded and compiled by then stays in Go's caches, and whoever needs the tools makes the rest and
@@ -10,7 +10,7 @@ import sys
 
 from local.paths import Cache
 from local.report import Progress, UserError
-from local.toolchain.pins import CONTROL_PLANE_TOOLS
+from local.toolchain.pins import PLATFORM_TOOLS
 from local.toolchain.provision import ensure
 
 
@@ -23,7 +23,7 @@ def main() -> int:
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _end)
     try:
-        ensure((*CONTROL_PLANE_TOOLS, "pulumi"), Cache.default(), Progress(as_json=True))
+        ensure(PLATFORM_TOOLS, Cache.default(), Progress(as_json=True))
     except (UserError, KeyboardInterrupt) as reason:
         sys.stderr.write(f"{reason}\n")
         return 1

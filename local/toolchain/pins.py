@@ -264,7 +264,7 @@ TOOLS: dict[str, Tool] = {
     )
 }
 CONTROL_PLANE_TOOLS = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler")
-PLATFORM_TOOLS = ("pulumi", *CONTROL_PLANE_TOOLS, "kubectl")
+PLATFORM_TOOLS = (*CONTROL_PLANE_TOOLS, "pulumi", "kubectl")
 """What `make up` and all but the slow tests run."""
 LIMIT_TOOLS = ("ratelimit",)
 """What the gateway's tests, and a stack with `gateway.limits`, run beside the platform."""
