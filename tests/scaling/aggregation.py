@@ -4,13 +4,11 @@ import base64
 from collections.abc import Iterator
 
 from local.kube import Manifest
-from tests.scaling.controllers import KARPENTER_NAMESPACE, KEDA_NAMESPACE, KEDA_SERVICE_NAME
+from tests.scaling.controllers import KEDA_NAMESPACE, KEDA_SERVICE_NAME
 
 
 def aggregated_apis(authority: str, adapter_port: int, metrics_port: int) -> Iterator[Manifest]:
-    """Namespaces, Services and APIServices of KEDA's adapter and of `metrics.k8s.io`."""
-    for name in (KEDA_NAMESPACE, KARPENTER_NAMESPACE):
-        yield {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
+    """Services and APIServices of KEDA's adapter and of `metrics.k8s.io`."""
     yield from _api(
         "v1beta1.external.metrics.k8s.io",
         KEDA_NAMESPACE,

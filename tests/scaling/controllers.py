@@ -39,6 +39,10 @@ class Surroundings:
     kubeconfig: Path
     pki: Pki
 
+    def login(self, account: str) -> Path:
+        """The kubeconfig of a ServiceAccount."""
+        return self.state / f"{account}.kubeconfig"
+
     def spec(
         self,
         name: str,
@@ -98,7 +102,7 @@ def karpenter(around: Surroundings, catalogue: list[dict[str, Any]]) -> ProcessS
         "karpenter-kwok",
         arguments,
         ready=_serves(f"http://127.0.0.1:{KARPENTER_PROBE}/readyz"),
-        KUBECONFIG=str(around.kubeconfig),
+        KUBECONFIG=str(around.login("karpenter")),
         KUBERNETES_MIN_VERSION="1.19.0-0",
         SYSTEM_NAMESPACE=KARPENTER_NAMESPACE,
         KARPENTER_SERVICE="karpenter",
@@ -120,7 +124,7 @@ def keda_operator(around: Surroundings, certificates: Path, hosts: list[str]) ->
     file = around.state / "hosts"
     file.write_text(f"127.0.0.1 localhost {' '.join(hosts)}\n")
     arguments = [
-        f"--kubeconfig={around.kubeconfig}",
+        f"--kubeconfig={around.login('keda-operator')}",
         f"--cert-dir={certificates}",
         "--enable-cert-rotation=false",
         "--enable-webhook-patching=false",
@@ -152,7 +156,8 @@ def keda_operator(around: Surroundings, certificates: Path, hosts: list[str]) ->
 
 def keda_adapter(around: Surroundings, certificates: Path) -> ProcessSpec:
     """KEDA's metrics API behind the API server's aggregator."""
-    logins = [f"--{use}-kubeconfig={around.kubeconfig}" for use in LOGINS]
+    login = around.login("keda-operator")
+    logins = [f"--{use}-kubeconfig={login}" for use in LOGINS]
     arguments = [
         *logins,
         f"--secure-port={ADAPTER_PORT}",
@@ -167,7 +172,7 @@ def keda_adapter(around: Surroundings, certificates: Path) -> ProcessSpec:
         "keda-adapter",
         arguments,
         ready=answers(f"https://127.0.0.1:{ADAPTER_PORT}/healthz", around.pki),
-        KUBECONFIG=str(around.kubeconfig),
+        KUBECONFIG=str(login),
         POD_NAMESPACE=KEDA_NAMESPACE,
         WATCH_NAMESPACE="",
     )

@@ -13,11 +13,11 @@ import psutil
 from local.control_plane import ControlPlane, Slot
 from local.control_plane.pki import Pki, issue
 from local.crds import load
-from local.kube import KubeClient
+from local.kube import KubeClient, Manifest
 from local.paths import Cache
 from local.process import ProcessSpec, log_tail, spawn, stop
 from tests.harness.tls_relay import tls_relay
-from tests.scaling import controllers
+from tests.scaling import controllers, permissions
 from tests.scaling.aggregation import aggregated_apis, kwok_node_class_kind
 from tests.scaling.loads import PASSWORD, PLAIN_PORT
 from tests.scaling.signals import METRICS_PORT, signals
@@ -63,6 +63,11 @@ class Plane:
     def karpenter_log(self) -> Path:
         return self.around.state / "log" / "karpenter-kwok.log"
 
+    def refusals(self) -> set[str]:
+        """What the API server refused the controllers, as their logs tell it."""
+        names = ("karpenter-kwok", "keda-operator", "keda-adapter")
+        return {*permissions.refusals(self.around.state / "log" / f"{n}.log" for n in names)}
+
     def start(self, specs: Sequence[ProcessSpec]) -> None:
         """Start all and wait until each serves."""
         for spec in specs:
@@ -98,8 +103,12 @@ def plane(
     *,
     catalogue: list[dict[str, Any]],
     names: list[str],
+    roles: Sequence[Manifest],
 ) -> Iterator[Plane]:
-    """A cluster with kwok, Karpenter, KEDA and Valkey; cluster names in `names` are loopback."""
+    """A cluster with kwok, Karpenter, KEDA and Valkey; cluster names in `names` are loopback.
+
+    Karpenter and KEDA may do what `roles` grant them.
+    """
     control_plane = _FastControlPlane(state, tools, slot=Slot(0), unsafe_no_fsync=True)
     with ExitStack() as stack:
         running = stack.enter_context(control_plane.running())
@@ -114,6 +123,7 @@ def plane(
         placeholders = [crd.kind for crd in loaded if crd.origin == "placeholder"]
         assert not placeholders, f"no source has the schemas of {placeholders}"
         client.apply(kwok_node_class_kind())
+        permissions.grant(client, around, roles)
         password = state / "password"
         password.write_text(PASSWORD)
         certificates = controllers.keda_certificates(around)

@@ -12,6 +12,7 @@ from local.toolchain import CONTROL_PLANE_TOOLS, SCALING_TOOLS, cached
 from tests.scaling import stack_objects
 from tests.scaling.catalogue import catalogue
 from tests.scaling.history import observed
+from tests.scaling.permissions import published
 from tests.scaling.plane import KINDS, plane
 from tests.scaling.private_network import private_network
 from tests.scaling.stack_objects import AGENT
@@ -33,10 +34,11 @@ def told(state: Path) -> Iterator[Story]:
     sources = Sources(cache)
     for project, file in select(KINDS):
         sources.read(project, file)
+    roles = published()
     bought = catalogue(stack_objects.region())
     with private_network():
         began = time.time()
-        with plane(state, tools, catalogue=bought, names=names) as running:
+        with plane(state, tools, catalogue=bought, names=names, roles=roles) as running:
             serving = time.time() - began
             for manifest in manifests:
                 running.client.apply(manifest)

@@ -18,8 +18,10 @@ from tests.scaling.mutants import (
     MUTANT_POOL,
     MUTANT_QUEUE,
     MUTANT_TENANT,
+    SCALER,
     WEIGHTS_LABEL,
 )
+from tests.scaling.permissions import revoke
 from tests.scaling.plane import Plane
 from tests.scaling.stack_objects import AGENT
 
@@ -55,7 +57,10 @@ class Story:
     beside: str = ""
     """A claim of the same pool without the annotation."""
     dearer: str = ""
-    """The type whose price the last step raised."""
+    """The type whose price a late step raised."""
+    refused: set[str] = field(default_factory=set)
+    """What the API server refused the controllers, until the last step took rights from them."""
+    refused_then: set[str] = field(default_factory=set)
 
 
 class Teller:
@@ -76,6 +81,7 @@ class Teller:
         self.nodes_go_two_rounds()
         self.the_rest_goes()
         self.price_changes()
+        self.rights_are_taken()
         return self.story
 
     def agents_wait(self) -> None:
@@ -189,6 +195,22 @@ class Teller:
         self.client.apply(pool)
         self.client.apply(gpu_pods("priced", LOADS, 8, node_labels={POOL: PRICED_POOL}))
         self._running(LOADS, "app=priced", 8)
+
+    def rights_are_taken(self) -> None:
+        """Karpenter may make no claim and KEDA no HPA any more, and each is asked for one."""
+        self.story.refused = self.plane.refusals()
+        revoke(self.client, "karpenter-core", "nodeclaims")
+        revoke(self.client, "keda-operator", "horizontalpodautoscalers")
+        self.client.apply(gpu_pods("refused", LOADS, 32, node_labels={POOL: PRICED_POOL}))
+        fewer = {"spec": {"maxReplicaCount": 19}}
+        self.client.patch("keda.sh/v1alpha1", "ScaledObject", SCALER, fewer, AGENTS)
+
+        def both(_: Moment) -> bool:
+            self.story.refused_then = self.plane.refusals() - self.story.refused
+            accounts = {each.split()[0] for each in self.story.refused_then}
+            return accounts == {"karpenter:karpenter", "keda:keda-operator"}
+
+        self.history.wait(both, "both controllers are refused something", seconds=90)
 
     def _pods(self, namespace: str, selector: str, *, phase: str | None = None) -> int:
         pods = self.client.list("v1", "Pod", namespace, label_selector=selector)

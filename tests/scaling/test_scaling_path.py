@@ -11,6 +11,7 @@ from tests.scaling.mutants import (
     MUTANT_THEN,
     THEN,
 )
+from tests.scaling.permissions import rendered
 from tests.scaling.stack_objects import AGENT
 from tests.scaling.story import AGENTS, MUTANT_AGENT, PRICED_POOL, Story, allowed
 
@@ -119,6 +120,26 @@ def test_nodes_that_stay_would_be_noticed(story: Story) -> None:
     assert story.height is not None
     with pytest.raises(AssertionError, match="are still there"):
         checks.nodes_are_gone(story.history, MUTANT_THEN, before=story.height)
+
+
+def test_a_chart_whose_rules_depend_on_a_value_is_not_read_as_if_they_did_not() -> None:
+    with pytest.raises(ValueError, match="if"):
+        rendered("rules:\n  {{- if .Values.more }}\n  - verbs: [get]\n  {{- end }}\n")
+
+
+def test_the_controllers_have_every_right_that_they_use(story: Story) -> None:
+    assert story.refused == set()
+
+
+@pytest.mark.parametrize(
+    "refusal",
+    [
+        "karpenter:karpenter create nodeclaims",
+        "keda:keda-operator update horizontalpodautoscalers",
+    ],
+)
+def test_a_right_that_is_missing_would_be_noticed(story: Story, refusal: str) -> None:
+    assert refusal in story.refused_then
 
 
 def test_a_list_of_tasks_scales_the_agent_from_2_to_20_and_back(story: Story) -> None:
