@@ -5,6 +5,7 @@ Whoever sent the call answers with the same identity with which it could decide 
 """
 
 import json
+import unicodedata
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +13,7 @@ import mcp_types as wire
 from mcp.shared.exceptions import MCPError
 from mcp.shared.message import ServerMessageMetadata
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS
+from pydantic import ValidationError
 
 from agent_runtime.auth import Identity
 from agent_runtime.memory.approval_desk import Answer, forbidden
@@ -22,6 +24,7 @@ ANSWER_SECONDS = 300.0
 """How long a call of an earlier wire stays open for the person; the approval itself waits on."""
 MAX_SHOWN_CHARACTERS = 4000
 WORD = "answer"
+_UNSEEN = ("Cc", "Cf", "Zl", "Zp")
 
 
 @dataclass(frozen=True)
@@ -40,6 +43,8 @@ class PersonBehind:
         approval = held.approval
         if forbidden(approval, self.identity) or not self._shows_forms():
             return None
+        if len(_shown(approval)) > MAX_SHOWN_CHARACTERS:
+            return None  # nobody agrees to what is not seen whole
         session = self.context.session
         if session.protocol_version in MODERN_PROTOCOL_VERSIONS:
             given = self.responses.get(approval.id)
@@ -56,7 +61,7 @@ class PersonBehind:
                 request_read_timeout_seconds=ANSWER_SECONDS,
                 metadata=ServerMessageMetadata(related_request_id=self.context.request_id),
             )
-        except MCPError:  # refused, or nobody answered
+        except (MCPError, ValidationError):  # refused, nobody answered, or no answer to this
             return None
         return _answer(given)
 
@@ -69,8 +74,7 @@ class PersonBehind:
 
 def question(approval: Approval) -> wire.ElicitRequest:
     """What the person is shown: the question, the very call, and why it is asked."""
-    call = f"{approval.tool}({json.dumps(approval.arguments, ensure_ascii=False)})"
-    text = f"{approval.prompt}\n\n{call[:MAX_SHOWN_CHARACTERS]}\n\n{approval.reason}"
+    text = f"{approval.prompt}\n\n{_shown(approval)}\n\n{approval.reason}"
     about = "what you answer" if approval.needs_answer else "a word on it, if you like"
     schema = {
         "type": "object",
@@ -79,6 +83,14 @@ def question(approval: Approval) -> wire.ElicitRequest:
     }
     asked = wire.ElicitRequestFormParams(message=text, requested_schema=schema)
     return wire.ElicitRequest(params=asked)
+
+
+def _shown(approval: Approval) -> str:
+    """The call as one line; what would turn or hide its letters on a screen is spelled out."""
+    text = f"{approval.tool}({json.dumps(approval.arguments, ensure_ascii=False)})"
+    return "".join(
+        f"\\u{ord(each):04x}" if unicodedata.category(each) in _UNSEEN else each for each in text
+    )
 
 
 def _answer(given: Any) -> Answer | None:

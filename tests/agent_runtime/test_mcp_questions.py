@@ -23,7 +23,7 @@ metadata: {name: pay}
 spec:
   type: api
   config: {endpoint: "%(url)s/pay"}
-  parameters: [{name: amount, type: integer, required: true}]
+  parameters: [{name: amount, type: integer, required: true}, {name: note}]
 ---
 apiVersion: kagent.dev/v1alpha1
 kind: Tool
@@ -99,6 +99,20 @@ async def test_a_person_is_shown_the_very_call_and_agrees_to_it_once(
     assert len(person.shown) == 2, "each call is another question"
     assert 'pay({"amount": 5})' in person.shown[0].message
     assert len(service.calls) == 2
+
+
+async def test_a_person_sees_the_whole_call_or_is_not_asked(
+    documents: str, service: Service
+) -> None:
+    person = Person("accept")
+    with tool_server(documents) as url:
+        async with client(url, "auto", person) as made:
+            await made.call_tool("pay", {"amount": 5, "note": "for \u202eKim"})
+            long = await made.call_tool("pay", {"amount": 900, "note": "x" * 5000})
+    (shown,) = person.shown
+    assert r"for \u202eKim" in shown.message, "letters that turn the line round are spelled out"
+    assert "waits for a person" in text_of(long)
+    assert len(service.calls) == 1
 
 
 @both

@@ -146,7 +146,7 @@ def tool_server(**around: str) -> Iterator[str]:
         yield f"http://127.0.0.1:{port}"
     finally:
         process.terminate()
-        process.wait(20)
+        process.wait(120)
 
 
 async def described(url: str) -> dict[str, str]:
