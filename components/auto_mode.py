@@ -8,8 +8,8 @@ import json
 from typing import Any
 
 import pulumi
+from pulumi_aws import eks, iam
 
-from components.aws_sdk import eks, iam
 from components.base import metadata
 from components.kubernetes_object import kubernetes_object
 from components.node_class import DISCOVERY_TAG, NodeClassConfig

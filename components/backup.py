@@ -4,9 +4,9 @@ import json
 from typing import Any, Self
 
 import pulumi
+import pulumi_aws as aws
 from pydantic import Field, model_validator
 
-from components.aws_sdk import aws
 from components.base import ConfigModel
 
 BACKUP_TAG = "agentic.dev/backup"

@@ -5,10 +5,10 @@ from typing import Any, Literal
 
 import pulumi
 import pulumi_eks as eks
+from pulumi_aws import cloudwatch, ec2
 from pydantic import Field
 
 from components.auto_mode import AutoModeClusterRole
-from components.aws_sdk import cloudwatch, ec2
 from components.base import ConfigModel
 from components.kubeconfig import endpoint_of, exec_kubeconfig
 from components.ordering import after

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from typing import Any
 
 import pulumi
+from pulumi_aws import eks
 
-from components.aws_sdk import eks
 from components.pod_identity import PodIdentity
 from components.system_nodes import TAINT_KEY
 from components.versions import EKS_ADDONS, KUBE_PROXY_ADDON

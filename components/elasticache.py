@@ -2,10 +2,10 @@
 
 from typing import Any, Literal
 
+import pulumi_aws as aws
 from pulumi import ComponentResource, Input, InvokeOutputOptions, Output, ResourceOptions
 from pydantic import Field
 
-from components.aws_sdk import aws
 from components.base import ConfigModel
 
 PORT = 6379

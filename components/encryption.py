@@ -3,9 +3,9 @@
 from typing import Annotated, Literal
 
 import pulumi
+from pulumi_aws import kms
 from pydantic import Field, StringConstraints
 
-from components.aws_sdk import kms
 from components.base import ConfigModel
 
 Purpose = Literal["cluster", "storage"]

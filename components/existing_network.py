@@ -3,9 +3,9 @@
 from typing import Annotated, Any, Self
 
 import pulumi
+from pulumi_aws import ec2
 from pydantic import Field, StringConstraints, model_validator
 
-from components.aws_sdk import ec2
 from components.base import ConfigModel
 from components.network import Zone
 from components.subnet_plan import Cidr, SubnetKind, role_tags

@@ -4,8 +4,7 @@ import json
 from typing import Any
 
 import pulumi
-
-from components.aws_sdk import cloudwatch, ec2, iam
+from pulumi_aws import cloudwatch, ec2, iam
 
 
 def writer_trust_policy() -> dict[str, Any]:

@@ -4,9 +4,9 @@ from pathlib import Path
 from typing import Any
 
 import pulumi
+import pulumi_aws as aws
 import pulumi_docker_build as docker_build
 
-from components.aws_sdk import aws
 from components.build_context import content_tag
 from components.image_build_config import ImageBuildConfig
 

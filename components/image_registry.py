@@ -4,9 +4,9 @@ import json
 from typing import Any
 
 import pulumi
+from pulumi_aws import ecr
 from pydantic import Field, PositiveInt
 
-from components.aws_sdk import ecr
 from components.base import ConfigModel
 from components.pull_through_cache import PullThroughCaches, PullThroughConfig
 from components.versions import RUNTIME_IMAGE_REPOSITORY

@@ -6,9 +6,9 @@ from string import Template
 from typing import Any
 
 import pulumi
+from pulumi_aws import cloudwatch, eks, sqs
 from pydantic import PositiveInt
 
-from components.aws_sdk import cloudwatch, eks, sqs
 from components.base import ConfigModel
 from components.child_options import child_options
 from components.helm_chart import HelmChart

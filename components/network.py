@@ -3,9 +3,9 @@
 from typing import Annotated, Any, Literal
 
 import pulumi
+from pulumi_aws import ec2
 from pydantic import Field, StringConstraints
 
-from components.aws_sdk import ec2
 from components.base import ConfigModel
 from components.flow_logs import FlowLogs
 from components.subnet_plan import Cidr, PlannedSubnet, VpcCidr, role_tags, subnet_plan

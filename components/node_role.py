@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from typing import Any
 
 import pulumi
+from pulumi_aws import iam
 
-from components.aws_sdk import iam
 from components.pull_through_cache import import_policy
 
 NODE_POLICIES = (

@@ -4,9 +4,9 @@ import json
 from typing import Any, NamedTuple
 
 import pulumi
+from pulumi_aws import s3
 from pydantic import Field, PositiveInt
 
-from components.aws_sdk import s3
 from components.backup import BACKUP_TAG
 from components.base import ConfigModel
 

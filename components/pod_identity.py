@@ -5,8 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pulumi
-
-from components.aws_sdk import eks, iam
+from pulumi_aws import eks, iam
 
 POLICY_VERSION = "2012-10-17"
 

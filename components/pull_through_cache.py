@@ -5,9 +5,9 @@ from collections.abc import Mapping
 from typing import Any, Final, Literal, Self
 
 import pulumi
+import pulumi_aws as aws
 from pydantic import Field, model_validator
 
-from components.aws_sdk import aws
 from components.base import ConfigModel
 
 Upstream = Literal["docker.io", "ghcr.io", "public.ecr.aws", "quay.io", "registry.k8s.io"]

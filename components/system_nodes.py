@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 
 import pulumi
+from pulumi_aws import eks
 from pydantic import Field, PositiveInt, model_validator
 
-from components.aws_sdk import eks
 from components.base import ConfigModel
 from components.node_role import NodeRole
 

@@ -4,8 +4,7 @@ from collections.abc import Sequence
 from typing import Any, Literal
 
 import pulumi
-
-from components.aws_sdk import ec2
+from pulumi_aws import ec2
 
 InterfaceService = Literal[
     "autoscaling",

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import pulumi
+import pulumi_aws as aws
 
-from components.aws_sdk import aws
 from components.backup import Backup
 from components.encryption import Encryption
 from components.image_registry import ImageRegistry

@@ -3,10 +3,9 @@
 from collections.abc import Mapping
 
 import pulumi
+import pulumi_aws as aws
 import pulumi_eks as eks
 import pulumi_kubernetes as kubernetes
-
-from components.aws_sdk import aws
 
 
 def aws_providers(region: str, *, tags: Mapping[str, str]) -> list[pulumi.ProviderResource]:
