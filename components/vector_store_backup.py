@@ -12,6 +12,7 @@ from components.pod_security import restricted_container, restricted_pod
 
 NAME = "milvus-backup"
 ROOT_PATH = "milvus-backup"
+ADDRESS = "milvus.ai-data.svc.cluster.local"
 DIRECTORY = "/etc/milvus-backup"
 CERTIFICATE_DIRECTORY = "/etc/milvus/certs"
 PASSWORD_SECRET = "milvus-auth"  # noqa: S105 # the name of a Secret
@@ -52,16 +53,18 @@ def backup_settings(*, bucket: str, region: str, tls: bool, user: bool) -> str:
         "backupRootPath": ROOT_PATH,
     }
     milvus: dict[str, Any] = {
-        "address": "milvus.ai-data.svc.cluster.local",
+        "address": ADDRESS,
         "port": 19530,
         "user": "root" if user else "",
         "tlsMode": 1 if tls else 0,
     }
     if tls:
         milvus["caCertPath"] = f"{CERTIFICATE_DIRECTORY}/ca.crt"
-        milvus["serverName"] = "milvus.ai-data.svc.cluster.local"
+        milvus["serverName"] = ADDRESS
     log = {"level": "info", "console": True, "file": {"filename": "/tmp/backup.log"}}  # noqa: S108 # in the container
-    return yaml.safe_dump({"log": log, "milvus": milvus, "minio": storage})
+    # else it asks localhost, and files may be cleared away while they are copied
+    pause = {"gcPause": {"enable": True, "address": f"http://{ADDRESS}:9091"}}
+    return yaml.safe_dump({"log": log, "milvus": milvus, "minio": storage, "backup": pause})
 
 
 def backup_manifests(

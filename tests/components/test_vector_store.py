@@ -143,3 +143,5 @@ def test_a_backup_is_a_cron_job_with_the_buckets_identity() -> None:
     assert settings["minio"]["useIAM"] is settings["minio"]["backupUseIAM"] is True
     assert settings["milvus"]["tlsMode"] == 1
     assert "password" not in settings["milvus"]
+    pause = settings["backup"]["gcPause"]
+    assert pause == {"enable": True, "address": f"http://{settings['milvus']['address']}:9091"}
