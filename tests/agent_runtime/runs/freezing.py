@@ -11,6 +11,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+import httpx
 import pytest
 
 from agent_runtime.runs import faults
@@ -27,6 +28,8 @@ def serving(document: str, **env: Any) -> Iterator[RunningAgent]:
     with ExitStack() as stack:
         with _STARTING:  # pydantic makes the schemas of an app without a lock
             agent = stack.enter_context(serving_agent(document, **env))
+            # FastAPI makes those of its routes when it first looks through them
+            httpx.get(f"{agent.url}/no-such-route", trust_env=False, timeout=60)
         yield agent
 
 

@@ -71,7 +71,9 @@ def _serves(process: AgentProcess) -> bool:
 
 def prove(around: World, env: dict[str, str], document: Path, *, runs: int, workers: int) -> None:
     """None lost, none stuck, nothing done twice."""
-    pool = Workers(document, {**env, "role": "worker", "max_attempts": "20"}, workers, seed=runs)
+    # also for the front, which looks for lost workers like everybody else
+    env = {**env, "max_attempts": "20"}
+    pool = Workers(document, {**env, "role": "worker"}, workers, seed=runs)
     orders = [uuid.uuid4().hex for _ in range(runs)]
     api = {**env, "role": "api"}
     try:
