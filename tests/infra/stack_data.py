@@ -1,6 +1,7 @@
 """The stack files of this checkout, as data."""
 
 import copy
+from functools import cache
 from typing import Any
 
 import yaml
@@ -10,15 +11,20 @@ from infra.config import CHECKOUT, KEY, PROJECT
 STACKS = sorted(path.name.split(".")[1] for path in CHECKOUT.glob("Pulumi.*.yaml"))
 
 
-def stack_file(name: str) -> dict[str, Any]:
-    """The `config` of a stack file."""
+@cache
+def _parsed(name: str) -> dict[str, Any]:
     found: dict[str, Any] = yaml.safe_load((CHECKOUT / f"Pulumi.{name}.yaml").read_text())["config"]
     return found
 
 
+def stack_file(name: str) -> dict[str, Any]:
+    """The `config` of a stack file, free to be changed."""
+    return copy.deepcopy(_parsed(name))
+
+
 def platform_data(name: str) -> dict[str, Any]:
     """The structured key of a stack file, free to be changed."""
-    found: dict[str, Any] = copy.deepcopy(stack_file(name)[f"{PROJECT}:{KEY}"])
+    found: dict[str, Any] = stack_file(name)[f"{PROJECT}:{KEY}"]
     return found
 
 
