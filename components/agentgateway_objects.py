@@ -33,7 +33,8 @@ def manifests(
     """The Gateway and what holds for all of its routes."""
 
     def made(version: str, kind: str, spec: dict[str, Any], name: str = GATEWAY_NAME) -> Any:
-        meta = metadata(name, component="gateway", namespace=namespace)
+        until = "Programmed" if kind == "Gateway" else None
+        meta = metadata(name, component="gateway", namespace=namespace, until=until)
         return {"apiVersion": version, "kind": kind, "metadata": meta, "spec": spec}
 
     def policy(name: str, spec: dict[str, Any]) -> Any:

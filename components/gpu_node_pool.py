@@ -159,7 +159,7 @@ class NodePool(pulumi.ComponentResource):
             name,
             api_version="karpenter.sh/v1",
             kind="NodePool",
-            metadata=metadata(name, component="capacity"),
+            metadata=metadata(name, component="capacity", until="Ready"),
             spec=pool_spec(config, auto_mode=auto_mode),
             opts=pulumi.ResourceOptions(parent=self, depends_on=[node_class, *overlays]),
         )

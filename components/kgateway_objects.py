@@ -56,7 +56,8 @@ def manifests(
     check(config, jwks=jwks is not None, api_keys=api_key_secret is not None)
 
     def made(version: str, kind: str, spec: dict[str, Any], name: str = GATEWAY_NAME) -> Any:
-        meta = metadata(name, component="gateway", namespace=namespace)
+        until = "Programmed" if kind == "Gateway" else None
+        meta = metadata(name, component="gateway", namespace=namespace, until=until)
         return {"apiVersion": version, "kind": kind, "metadata": meta, "spec": spec}
 
     group = KGATEWAY.partition("/")[0]

@@ -152,6 +152,15 @@ def test_types_are_read_out_of_urns() -> None:
     assert Token.of(URN).api_version == "v1"
 
 
+def waiting(*conditions: dict[str, str]) -> dict[str, Any]:
+    """An object of a kind that nobody knows, and the condition for which it asks to be waited."""
+    return {
+        "kind": "NodePool",
+        "metadata": {"annotations": {"pulumi.com/waitFor": "condition=Ready"}},
+        "status": {"conditions": [*conditions]},
+    }
+
+
 @pytest.mark.parametrize(
     ("live", "lacks"),
     [
@@ -176,6 +185,9 @@ def test_types_are_read_out_of_urns() -> None:
         ),
         ({"kind": "Job", "status": {"succeeded": 1}}, None),
         ({"kind": "PersistentVolumeClaim", "status": {"phase": "Pending"}}, "it is not bound"),
+        (waiting(), "its condition Ready is not there, not True"),
+        (waiting({"type": "Ready", "status": "False"}), "its condition Ready is False, not True"),
+        (waiting({"type": "Ready", "status": "True"}), None),
     ],
 )
 def test_readiness_is_told_by_kind(live: dict[str, Any], lacks: str | None) -> None:

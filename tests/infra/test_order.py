@@ -100,3 +100,12 @@ def test_nodes_start_after_the_agents_that_make_them_ready() -> None:
     agents = {addons[it] for it in ("vpc-cni", "kube-proxy", "eks-pod-identity-agent")}
     assert agents <= made.before(group)
     assert group in made.before(addons["coredns"])
+
+
+@pytest.mark.parametrize("name", ["dev", "prod", AUTO_MODE])
+def test_kinds_that_the_engine_does_not_know_are_awaited_by_a_condition(name: str) -> None:
+    awaited = {"/v1:NodePool": "condition=Ready", "/v1:Gateway": "condition=Programmed"}
+    for kind, condition in awaited.items():
+        objects = built(name).of_type(kind)
+        found = {each.inputs["metadata"]["annotations"]["pulumi.com/waitFor"] for each in objects}
+        assert found == {condition}

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 AWAIT = "AGENTIC_STANDIN_AWAIT"
 SKIP = "pulumi.com/skipAwait"
 TIMEOUT = "pulumi.com/timeoutSeconds"
+WAIT_FOR = "pulumi.com/waitFor"
 DEFAULT_SECONDS = 600.0
 POLL_SECONDS = 0.2
 
@@ -42,6 +43,8 @@ def missing(live: Properties) -> str | None:
     status: dict[str, Any] = live.get("status") or {}
     spec: dict[str, Any] = live.get("spec") or {}
     kind = live.get("kind")
+    if (wanted_for := annotation(live, WAIT_FOR)) is not None:
+        return _without(wanted_for.removeprefix("condition="), status)
     if kind in ("Deployment", "StatefulSet", "ReplicaSet"):
         want, have = int(spec.get("replicas", 1)), int(status.get("readyReplicas", 0))
         observed = status.get("observedGeneration") == live["metadata"].get("generation")
@@ -59,3 +62,13 @@ def missing(live: Properties) -> str | None:
     if kind == "PersistentVolumeClaim":
         return None if status.get("phase") == "Bound" else "it is not bound"
     return None
+
+
+def _without(condition: str, status: Mapping[str, Any]) -> str | None:
+    """Of the annotation's forms only `condition=NAME[=VALUE]` is known here."""
+    name, _, value = condition.partition("=")
+    found = {each["type"]: each["status"] for each in status.get("conditions") or []}
+    expected = value or "True"
+    if found.get(name) == expected:
+        return None
+    return f"its condition {name} is {found.get(name, 'not there')}, not {expected}"
