@@ -115,6 +115,8 @@ def kube_controller_manager(program: Path, slot: Slot, pki: Pki, login: Path) ->
         # The node agent renews its lease every few seconds; a busy laptop may delay it.
         "--node-monitor-period=5s",
         "--node-monitor-grace-period=30s",
+        # A claim that came before the node's StorageClass is looked at again only then.
+        "--pvclaimbinder-sync-period=1s",
         "--terminated-pod-gc-threshold=50",
         "--kube-api-qps=100",
         "--kube-api-burst=200",
