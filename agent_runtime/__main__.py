@@ -62,6 +62,9 @@ def _parser() -> argparse.ArgumentParser:
         "bootstrap-milvus", help="make the databases, collections and users of a plan"
     )
     bootstrap.add_argument("--plan", required=True, type=Path, metavar="FILE", help="JSON")
+    bootstrap.add_argument(
+        "--wait", type=float, default=0.0, metavar="SECONDS", help="for a server that is starting"
+    )
     bootstrap.add_argument("--json", action="store_true", help="one JSON object on standard output")
     bootstrap.set_defaults(command=_bootstrap_milvus)
 
@@ -164,7 +167,9 @@ def _bootstrap_milvus(options: argparse.Namespace) -> int:
     from agent_runtime.memory.bootstrap_command import bootstrap_milvus
     from agent_runtime.settings import load_settings
 
-    return bootstrap_milvus(load_settings(), options.plan, as_json=options.json)
+    return bootstrap_milvus(
+        load_settings(), options.plan, as_json=options.json, patience=options.wait
+    )
 
 
 def _collections(options: argparse.Namespace) -> int:

@@ -12,6 +12,8 @@ from components.kubernetes_object import kubernetes_object
 from components.pod_security import restricted_container, restricted_pod
 
 NAME = "milvus-bootstrap"
+WAIT_SECONDS = "60"
+"""A store that comes up beside the Job is sooner there than the Job's next Pod."""
 PLAN_DIRECTORY = "/etc/milvus-plan"
 SECRETS_DIRECTORY = "/var/run/milvus-users"
 CA_DIRECTORY = "/var/run/milvus-ca"
@@ -155,7 +157,7 @@ def _container(
     return {
         "name": "bootstrap",
         "image": image,
-        "command": [*program, "--plan", f"{PLAN_DIRECTORY}/plan.json"],
+        "command": [*program, "--plan", f"{PLAN_DIRECTORY}/plan.json", "--wait", WAIT_SECONDS],
         "env": [{"name": key, "value": value} for key, value in environment.items()],
         "resources": {
             "requests": {"cpu": "50m", "memory": "128Mi"},

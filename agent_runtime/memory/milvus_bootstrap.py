@@ -25,6 +25,10 @@ class ServerError(Exception):
     """The server can't be reached, lets nobody in, or lacks what the plan needs; one line."""
 
 
+class UnreachableError(ServerError):
+    """Nobody answers there, or not yet."""
+
+
 @dataclass
 class Outcome:
     """What was made, what was there, and where server and plan differ."""
@@ -152,11 +156,16 @@ class MilvusBootstrap:
 
     @contextmanager
     def _client(self, token: str, database: str) -> Iterator[Any]:
-        from pymilvus import MilvusClient
+        from pymilvus import MilvusClient, MilvusException
 
-        client = MilvusClient(
-            uri=self._url, token=token, db_name=database, timeout=_SECONDS, **self._tls
-        )
+        try:
+            client = MilvusClient(
+                uri=self._url, token=token, db_name=database, timeout=_SECONDS, **self._tls
+            )
+        except MilvusException as error:
+            if _is_refusal(error):
+                raise
+            raise UnreachableError(_reason(error)) from None
         try:
             yield client
         finally:

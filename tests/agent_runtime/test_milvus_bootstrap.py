@@ -3,6 +3,7 @@
 import json
 import uuid
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -20,7 +21,7 @@ from agent_runtime.memory.milvus_schema import collection_schema, drift, index_p
 from agent_runtime.memory.ports import MemoryUnavailableError, Passage
 from agent_runtime.secret_file import SecretFile
 from tests.harness.milvus_server import VectorStore
-from tests.harness.workload import free_port
+from tests.harness.workload import free_port, workload
 
 Run = Callable[..., tuple[int, dict[str, Any], str]]
 
@@ -37,7 +38,7 @@ def run(
     if vector_store.is_server:
         (secrets / "root").write_text(vector_store.root_password)
 
-    def go(plan: Any, url: str = vector_store.url) -> tuple[int, dict[str, Any], str]:
+    def go(plan: Any, url: str = vector_store.url, *more: str) -> tuple[int, dict[str, Any], str]:
         for name, value in vector_store.environment().items():
             monkeypatch.setenv(name, value)
         monkeypatch.setenv("AGENT_MILVUS_URL", url)
@@ -46,7 +47,7 @@ def run(
             plan = {"authentication": True, **plan}
         path = tmp_path / "plan.json"
         path.write_text(plan if isinstance(plan, str) else json.dumps(plan))
-        status = main(["bootstrap-milvus", "--plan", str(path), "--json"])
+        status = main(["bootstrap-milvus", "--plan", str(path), "--json", *more])
         said = capsys.readouterr()
         return status, json.loads(said.out) if said.out else {}, said.err
 
@@ -305,3 +306,15 @@ def test_a_server_that_is_down_may_be_tried_again(
     assert status == 4
     assert said.startswith("Milvus: ")
     assert said.count("\n") == 1
+
+
+@pytest.mark.services
+@ONLY_LITE
+def test_a_server_that_is_starting_is_waited_for(run: Run, tmp_path: Path) -> None:
+    port = free_port()
+    with ThreadPoolExecutor() as pool:
+        done = pool.submit(run, {}, f"http://127.0.0.1:{port}", "--wait", "120")
+        with workload("vector_store", "--data-dir", tmp_path / "late", at=port):
+            status, outcome, _ = done.result()
+    assert status == 0
+    assert outcome["kept"] == ["database default"]
