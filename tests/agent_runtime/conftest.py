@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import HealthCheck, settings
 
+from tests.agent_runtime.milvus_command import bootstrap as bootstrap
 from tests.harness.workload import Workload, workload
 
 if TYPE_CHECKING:

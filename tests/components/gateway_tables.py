@@ -2,6 +2,14 @@
 
 from typing import Any
 
+from components import (
+    agentgateway_objects,
+    agentgateway_routes,
+    endpoint_picker,
+    envoy_gateway,
+    kgateway_objects,
+)
+from components.envoy_bootstrap import bootstrap, render
 from components.gateway_config import GatewayConfig, JwtConfig, TlsConfig
 from components.ratelimit_config import LimitsConfig
 from inference.default_routes import DEFAULT_MODELS
@@ -100,3 +108,20 @@ WITH_MORE = RouteTable(
         "plain": Provider(host="models.example.com", port=8000, tls=False),
     },
 )
+
+
+def kgateway_of(config: GatewayConfig, routes: RouteTable, **given: Any) -> dict[str, Any]:
+    return kgateway_objects.manifests(config, routes, namespace="ai-gateway", **given)
+
+
+def agentgateway_of(config: GatewayConfig, routes: RouteTable, **given: Any) -> dict[str, Any]:
+    objects = agentgateway_objects.manifests(config, namespace="ai-gateway", **given)
+    objects |= agentgateway_routes.manifests(routes, gateway="ai-gateway", namespace="ai-gateway")
+    return objects | endpoint_picker.manifests(routes)
+
+
+def envoy_of(config: GatewayConfig) -> dict[str, Any]:
+    text = render(bootstrap(config, ARCHITECTURE, api_keys={"demo": "sk-demo"}))
+    return envoy_gateway.manifests(
+        config, namespace="ai-gateway", bootstrap=text, digest="0123456789abcdef"
+    )

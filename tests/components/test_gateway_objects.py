@@ -1,25 +1,14 @@
-"""The gateway's Kubernetes objects: accepted by a real API server with the real definitions."""
+"""The gateway's Kubernetes objects: what they say of routes, credentials and order."""
 
-import copy
-import json
 from typing import Any
 
 import pytest
 
 from components import (
-    agentgateway_objects,
-    agentgateway_routes,
-    endpoint_picker,
-    envoy_gateway,
-    kgateway_model_header,
-    kgateway_objects,
     model_route,
 )
-from components.envoy_bootstrap import bootstrap, render
 from components.gateway import Gateway
-from components.gateway_config import GatewayConfig, TlsConfig
-from inference.routing import Backend, RouteTable
-from local.kube import ApiError
+from components.gateway_config import GatewayConfig
 from tests.components.gateway_tables import (
     ACM,
     AGENTGATEWAYS,
@@ -30,63 +19,11 @@ from tests.components.gateway_tables import (
     REMOTE,
     TLS,
     WITH_MORE,
+    agentgateway_of,
+    envoy_of,
+    kgateway_of,
 )
-from tests.components.pod_check import admit_pod
-from tests.harness.api_server import ApiServer
 from tests.harness.recording import record
-
-
-def _kgateway(config: GatewayConfig, routes: RouteTable, **given: Any) -> dict[str, Any]:
-    return kgateway_objects.manifests(config, routes, namespace="ai-gateway", **given)
-
-
-def _agentgateway(config: GatewayConfig, routes: RouteTable, **given: Any) -> dict[str, Any]:
-    objects = agentgateway_objects.manifests(config, namespace="ai-gateway", **given)
-    objects |= agentgateway_routes.manifests(routes, gateway="ai-gateway", namespace="ai-gateway")
-    return objects | endpoint_picker.manifests(routes)
-
-
-CERTIFICATES = "certificates.cert-manager.io"
-ROUTING = (
-    *(
-        f"{kind}.gateway.networking.k8s.io"
-        for kind in ("gateways", "httproutes", "grpcroutes", "referencegrants")
-    ),
-    CERTIFICATES,
-)
-OF_KGATEWAY = tuple(
-    f"{kind}.gateway.kgateway.dev"
-    for kind in (
-        "backendconfigpolicies",
-        "backends",
-        "directresponses",
-        "gatewayextensions",
-        "gatewayparameters",
-        "listenerpolicies",
-        "trafficpolicies",
-    )
-)
-OF_AGENTGATEWAY = (
-    *(f"agentgateway{kind}.agentgateway.dev" for kind in ("backends", "parameters", "policies")),
-    "inferencepools.inference.networking.k8s.io",
-)
-"""Each definition costs the API server a quarter of a second of CPU: only those that are used."""
-_ACCEPTED: set[str] = set()
-
-
-def _accepts(api_server: ApiServer, manifest: dict[str, Any]) -> None:
-    """Tables share most of their objects, and the API server's answer is the same each time."""
-    text = json.dumps(manifest, sort_keys=True)
-    if text not in _ACCEPTED:
-        api_server.dry_run(manifest)
-        _ACCEPTED.add(text)
-
-
-def _envoy(config: GatewayConfig) -> dict[str, Any]:
-    text = render(bootstrap(config, ARCHITECTURE, api_keys={"demo": "sk-demo"}))
-    return envoy_gateway.manifests(
-        config, namespace="ai-gateway", bootstrap=text, digest="0123456789abcdef"
-    )
 
 
 def _found(route: dict[str, Any]) -> list[Any]:
@@ -105,7 +42,7 @@ CHAT = [("PathPrefix", "/v1/chat/completions")]
 
 @pytest.mark.unit
 def test_the_route_is_the_architectures() -> None:
-    route = _kgateway(*CONFIGS["API keys"][:1], ARCHITECTURE, api_key_secret="keys")["route"]
+    route = kgateway_of(*CONFIGS["API keys"][:1], ARCHITECTURE, api_key_secret="keys")["route"]
     assert (route["metadata"]["name"], route["metadata"]["namespace"]) == (
         "inference-routing",
         "ai-gateway",
@@ -124,7 +61,7 @@ def test_the_route_is_the_architectures() -> None:
 
 @pytest.mark.unit
 def test_agentgateway_gets_the_same_routes_to_backends_of_its_own() -> None:
-    objects = _agentgateway(AGENTGATEWAYS["API keys"][0], ARCHITECTURE, api_keys=True)
+    objects = agentgateway_of(AGENTGATEWAYS["API keys"][0], ARCHITECTURE, api_keys=True)
     route = objects["route"]
     assert route["metadata"]["name"] == "inference-routing"
     assert _found(route)[:2] == [
@@ -139,7 +76,7 @@ def test_agentgateway_gets_the_same_routes_to_backends_of_its_own() -> None:
 
 @pytest.mark.unit
 def test_agentgateways_groups_are_asked_in_the_order_of_the_route() -> None:
-    objects = _agentgateway(AGENTGATEWAYS["API keys"][0], WITH_MORE, api_keys=True)
+    objects = agentgateway_of(AGENTGATEWAYS["API keys"][0], WITH_MORE, api_keys=True)
 
     def order(name: str) -> list[list[str]]:
         groups = objects[f"backend-{name}"]["spec"]["ai"]["groups"]
@@ -170,82 +107,10 @@ def test_agentgateways_groups_are_asked_in_the_order_of_the_route() -> None:
     }
 
 
-@pytest.mark.api_server
-@pytest.mark.parametrize("name", CONFIGS)
-@pytest.mark.parametrize("routes", [ARCHITECTURE, EVERYTHING], ids=["architecture", "everything"])
-def test_the_api_server_accepts_every_object_of_kgateway(
-    api_server: ApiServer, name: str, routes: RouteTable
-) -> None:
-    api_server.load_crds(*ROUTING, *OF_KGATEWAY)
-    config, given = CONFIGS[name]
-    more = RouteTable(models=routes.models, agents=WITH_MORE.agents, servers=WITH_MORE.servers)
-    for manifest in _kgateway(config, more, **given).values():
-        _accepts(api_server, manifest)
-
-
-@pytest.mark.api_server
-@pytest.mark.parametrize("name", AGENTGATEWAYS)
-@pytest.mark.parametrize("routes", [ARCHITECTURE, WITH_MORE], ids=["architecture", "everything"])
-def test_the_api_server_accepts_every_object_of_agentgateway(
-    api_server: ApiServer, name: str, routes: RouteTable
-) -> None:
-    api_server.load_crds(*ROUTING, *OF_AGENTGATEWAY)
-    config, given = AGENTGATEWAYS[name]
-    for manifest in _agentgateway(config, routes, **given).values():
-        _accepts(api_server, manifest)
-
-
-@pytest.mark.api_server
-@pytest.mark.parametrize(
-    ("what", "path", "value", "says"),
-    [
-        ("policy", ("spec", "rateLimit", "local", "tokenBucket", "fillInterval"), "1", "invalid"),
-        ("policy", ("spec", "tokenBudget"), 1, "unknown field"),
-        ("parameters", ("spec", "selfManaged"), {}, "exactly one of"),
-        ("route", ("spec", "rules"), [{"name": "UPPER"}], "rules"),
-        ("listener", ("spec", "targetRefs"), [{"kind": "Service", "name": "x"}], "targetRefs"),
-    ],
-)
-def test_the_api_server_refuses_what_the_definitions_do_not_know(
-    api_server: ApiServer, what: str, path: tuple[str, ...], value: Any, says: str
-) -> None:
-    api_server.load_crds(*ROUTING, *OF_KGATEWAY)
-    config, given = CONFIGS["keys given"]
-    manifest = copy.deepcopy(_kgateway(config, ARCHITECTURE, **given)[what])
-    place = manifest
-    for key in path[:-1]:
-        place = place[key]
-    place[path[-1]] = value
-    with pytest.raises(ApiError, match=says):
-        api_server.dry_run(manifest)
-
-
-@pytest.mark.api_server
-@pytest.mark.parametrize("tls", [None, TLS, ACM], ids=["plain", "cert-manager", "ACM"])
-def test_the_api_server_accepts_the_plain_envoy_under_the_level_restricted(
-    api_server: ApiServer, tls: TlsConfig | None
-) -> None:
-    api_server.load_crds(CERTIFICATES)
-    objects = _envoy(GatewayConfig(variant="envoy", tls=tls))
-    for manifest in objects.values():
-        _accepts(api_server, manifest)
-    admit_pod(api_server, objects["deployment"], level="restricted")
-    admit_pod(
-        api_server,
-        {
-            "metadata": {"name": "router"},
-            "spec": kgateway_model_header.deployment_spec(2),
-        },
-        level="restricted",
-    )
-    picker = endpoint_picker.deployment_spec(Backend(service="a", picker="a-picker"))
-    admit_pod(api_server, {"metadata": {"name": "picker"}, "spec": picker}, level="restricted")
-
-
 @pytest.mark.unit
 def test_with_tls_only_the_encrypted_port_leaves_the_cluster() -> None:
     for tls, target in ((TLS, "https"), (ACM, "http")):
-        objects = _envoy(GatewayConfig(variant="envoy", tls=tls))
+        objects = envoy_of(GatewayConfig(variant="envoy", tls=tls))
         assert "type" not in objects["service"]["spec"]
         outside = objects["tls"]["spec"]
         ports = [(port["port"], port["targetPort"]) for port in outside["ports"]]
@@ -257,7 +122,7 @@ def test_with_tls_only_the_encrypted_port_leaves_the_cluster() -> None:
 @pytest.mark.unit
 def test_kgateway_takes_keys_and_tokens_each_by_a_route_of_its_own() -> None:
     config, given = CONFIGS["both, limits, TLS"]
-    objects = _kgateway(config, ARCHITECTURE, **given)
+    objects = kgateway_of(config, ARCHITECTURE, **given)
     names = {it["metadata"]["name"] for it in objects.values() if it["kind"] == "HTTPRoute"}
     assert {"inference-routing", "inference-routing-tokens"} <= names
     for what, field in (("keys-policy", "apiKeyAuth"), ("tokens-policy", "jwtAuth")):
@@ -275,7 +140,7 @@ def test_kgateway_takes_keys_and_tokens_each_by_a_route_of_its_own() -> None:
 
 @pytest.mark.unit
 def test_the_envoy_pod_rolls_out_with_its_configuration() -> None:
-    deployment = _envoy(GatewayConfig(variant="envoy"))["deployment"]
+    deployment = envoy_of(GatewayConfig(variant="envoy"))["deployment"]
     annotations = deployment["spec"]["template"]["metadata"]["annotations"]
     assert annotations == {"agentic.dev/bootstrap-digest": "0123456789abcdef"}
 
@@ -293,7 +158,7 @@ def test_a_gateway_without_a_way_in_is_refused(
     config: GatewayConfig, given: dict[str, Any], says: str
 ) -> None:
     with pytest.raises(ValueError, match=says):
-        _kgateway(config, ARCHITECTURE, **given)
+        kgateway_of(config, ARCHITECTURE, **given)
 
 
 @pytest.mark.unit
@@ -345,10 +210,13 @@ def test_the_controller_comes_before_the_gateway() -> None:
         return {"url": gateway.url}
 
     made = record(build)
-    assert [each.name for each in made.of_type("HTTPRoute")] == [
+    assert {each.name for each in made.of_type("HTTPRoute")} == {
         "gateway-route",
         "gateway-agents",
         "gateway-model-list-route",
         "gateway-unnamed-route",
-    ]
+    }
+    (controller,) = [urn for urn in made.waits if urn.endswith(":Release::kgateway")]
+    (served,) = [urn for urn in made.waits if urn.endswith(":Gateway::gateway-gateway")]
+    assert controller in made.before(served)
     assert made.values["url"] == "http://ai-gateway.ai-gateway.svc.cluster.local:80"
