@@ -13,6 +13,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
+import psutil
+
 from local.paths import CHECKOUT
 
 START_SECONDS = 60.0
@@ -128,4 +130,14 @@ def _listens(running: Workload) -> bool:
     if running.process.poll() is not None:
         raise AssertionError(f"it ended at once: {running.lines[-5:]}")
     with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", running.port)) == 0
+        if probe.connect_ex(("127.0.0.1", running.port)) != 0:
+            return False
+    # another test may hold the port for the moment between our choice and the program's
+    try:
+        connections = psutil.Process(running.process.pid).net_connections("tcp")
+    except psutil.NoSuchProcess:
+        return False
+    return any(
+        each.status == psutil.CONN_LISTEN and each.laddr.port == running.port
+        for each in connections
+    )

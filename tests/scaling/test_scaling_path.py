@@ -13,7 +13,7 @@ from tests.scaling.mutants import (
 )
 from tests.scaling.permissions import rendered
 from tests.scaling.stack_objects import AGENT
-from tests.scaling.story import AGENTS, MUTANT_AGENT, PRICED_POOL, Story, allowed
+from tests.scaling.story import AGENTS, MISSED, MUTANT_AGENT, PRICED_POOL, Story, allowed
 
 pytestmark = [pytest.mark.services, pytest.mark.slow, pytest.mark.timeout(900)]
 
@@ -131,13 +131,7 @@ def test_the_controllers_have_every_right_that_they_use(story: Story) -> None:
     assert story.refused == set()
 
 
-@pytest.mark.parametrize(
-    "refusal",
-    [
-        "karpenter:karpenter create nodeclaims",
-        "keda:keda-operator update horizontalpodautoscalers",
-    ],
-)
+@pytest.mark.parametrize("refusal", sorted(MISSED))
 def test_a_right_that_is_missing_would_be_noticed(story: Story, refusal: str) -> None:
     assert refusal in story.refused_then
 

@@ -3,7 +3,7 @@
 import asyncio
 import ssl
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -33,11 +33,12 @@ async def http(answer: bytes, secure: ssl.SSLContext | None = None) -> AsyncIter
     """Answers every request with `answer`, and writes the request back into the body."""
 
     async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        head = await reader.readuntil(b"\r\n\r\n")
-        ok = b"GET /healthz " in head and b"X-Probe: yes" in head
-        writer.write(answer if ok else b"HTTP/1.1 418 wrong request\r\n\r\n")
-        await writer.drain()
-        writer.close()
+        # who only tries the port sends nothing
+        with closing(writer), suppress(asyncio.IncompleteReadError):
+            head = await reader.readuntil(b"\r\n\r\n")
+            ok = b"GET /healthz " in head and b"X-Probe: yes" in head
+            writer.write(answer if ok else b"HTTP/1.1 418 wrong request\r\n\r\n")
+            await writer.drain()
 
     server = await asyncio.start_server(handle, HOST, 0, ssl=secure)
     try:
