@@ -6,14 +6,14 @@ Fields are those of agentgateway 1.4's own definitions.
 import hashlib
 import json
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 
 from components.agentgateway_backends import AGENTGATEWAY, Manifests
-from components.base import metadata
 from components.envoy_filters import TENANT_PATTERN
 from components.gateway_config import GATEWAY_NAME, GatewayConfig, JwtConfig, RateLimitConfig
-from components.gateway_listeners import gateway_spec
+from components.gateway_listeners import gateway_object, gateway_spec
 from components.gateway_tls import certificate_spec, load_balancer_annotations
 from components.ratelimit_config import LimitsConfig
 from components.ratelimit_rules import DOMAIN, entries
@@ -32,10 +32,7 @@ def manifests(
 ) -> Manifests:
     """The Gateway and what holds for all of its routes."""
 
-    def made(version: str, kind: str, spec: dict[str, Any], name: str = GATEWAY_NAME) -> Any:
-        until = "Programmed" if kind == "Gateway" else None
-        meta = metadata(name, component="gateway", namespace=namespace, until=until)
-        return {"apiVersion": version, "kind": kind, "metadata": meta, "spec": spec}
+    made = partial(gateway_object, namespace=namespace)
 
     def policy(name: str, spec: dict[str, Any]) -> Any:
         whole = {"targetRefs": [gateway_ref(GATEWAY_NAME)]} | spec

@@ -2,8 +2,23 @@
 
 from typing import Any
 
-from components.gateway_config import GatewayConfig
+from components.base import metadata
+from components.gateway_config import GATEWAY_NAME, GatewayConfig
 from components.gateway_tls import CERTIFICATE_SECRET
+
+
+def gateway_object(
+    version: str,
+    kind: str,
+    spec: dict[str, Any],
+    name: str = GATEWAY_NAME,
+    *,
+    namespace: Any,
+) -> dict[str, Any]:
+    """One of the objects of a gateway; of its Gateway it is awaited that a proxy serves it."""
+    until = "Programmed" if kind == "Gateway" else None
+    meta = metadata(name, component="gateway", namespace=namespace, until=until)
+    return {"apiVersion": version, "kind": kind, "metadata": meta, "spec": spec}
 
 
 def gateway_spec(

@@ -3,14 +3,14 @@
 Fields are those of kgateway 2.4's own definitions.
 """
 
+from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 
 from components import kgateway_model_header, model_route
-from components.base import metadata
 from components.envoy_filters import IDENTITY_HEADERS, TENANT_PATTERN
 from components.gateway_config import GATEWAY_NAME, GatewayConfig, JwtConfig
-from components.gateway_listeners import gateway_spec
+from components.gateway_listeners import gateway_object, gateway_spec
 from components.gateway_tls import certificate_spec, load_balancer_annotations
 from components.kgateway_model_header import KGATEWAY
 from components.kgateway_tokens import ROUTES, TOKENS, for_both
@@ -55,10 +55,7 @@ def manifests(
     """Every object of the Gateway and its routes; ValueError without a way in."""
     check(config, jwks=jwks is not None, api_keys=api_key_secret is not None)
 
-    def made(version: str, kind: str, spec: dict[str, Any], name: str = GATEWAY_NAME) -> Any:
-        until = "Programmed" if kind == "Gateway" else None
-        meta = metadata(name, component="gateway", namespace=namespace, until=until)
-        return {"apiVersion": version, "kind": kind, "metadata": meta, "spec": spec}
+    made = partial(gateway_object, namespace=namespace)
 
     group = KGATEWAY.partition("/")[0]
     reference = {"group": group, "kind": "GatewayParameters", "name": GATEWAY_NAME}

@@ -68,6 +68,16 @@ async def test_a_descriptor_set_stands_in_for_reflection(tmp_path: Path) -> None
     assert "no reflection" in without.value
 
 
+@pytest.mark.parametrize(("failures", "error"), [(2, False), (3, True)])
+async def test_a_schema_is_asked_for_again_when_the_stream_ended_under_the_question(
+    stock: Stock, failures: int, *, error: bool
+) -> None:
+    stock.fail_schema += [grpc.StatusCode.INTERNAL] * failures
+    result = await call(stock.port, {"item": "a"})
+    assert result.error is error
+    assert stock.fail_schema == []
+
+
 async def test_a_field_of_the_answer_can_be_selected(stock: Stock) -> None:
     result = await call(stock.port, {"item": "a"}, config={"select": "$.amount"})
     assert result.value == 7

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from local.paths import CHECKOUT, Cache
-from local.toolchain.wheels import uv_program
+from local.paths import CHECKOUT
+from tests.harness.own_environment import uv_or_skip
 
 DOCKERFILE = CHECKOUT / "agent_runtime" / "Dockerfile"
 
@@ -89,9 +89,7 @@ def test_a_variant_is_its_groups_or_the_very_packages_of_a_list(tmp_path: Path) 
 def test_every_package_of_the_crewai_variant_is_there_for_the_images_python(
     machine: str, tmp_path: Path
 ) -> None:
-    uv = uv_program(Cache.default())
-    if uv is None:
-        pytest.skip("uv is not on PATH")
+    uv = uv_or_skip()
     (version,) = re.findall(r"^ARG PYTHON_VERSION=(\S+)", DOCKERFILE.read_text(), re.MULTILINE)
     subprocess.run([uv, "venv", "-q", tmp_path / "venv"], check=True)
     target = ["--python-version", version, "--python-platform", f"{machine}-unknown-linux-gnu"]
@@ -227,9 +225,7 @@ def test_the_images_environment_has_no_pulumi_and_serves_without_the_other_group
     tmp_path: Path,
 ) -> None:
     """The same `uv sync` as in the Dockerfile, into an empty folder, then the program in it."""
-    uv = uv_program(Cache.default())
-    if uv is None:
-        pytest.skip("uv is not on PATH")
+    uv = uv_or_skip()
     for name in ("pyproject.toml", "uv.lock"):
         shutil.copy(CHECKOUT / name, tmp_path / name)
     for package in ("agents", "inference", "agent_runtime"):

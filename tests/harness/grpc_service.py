@@ -55,7 +55,26 @@ class Stock:
     asked: list[dict[str, Any]] = field(default_factory=list)
     fail: list[grpc.StatusCode] = field(default_factory=list)
     """Codes of the next answers."""
+    fail_schema: list[grpc.StatusCode] = field(default_factory=list)
+    """Codes of the next answers of the reflection."""
     hang: threading.Event | None = None
+
+
+class _Unwilling(grpc.ServerInterceptor):  # type: ignore[misc] # grpc has no types here
+    """Reflection that fails as `stock` says."""
+
+    def __init__(self, stock: Stock) -> None:
+        self._stock = stock
+
+    def intercept_service(self, continuation: Any, details: Any) -> Any:
+        if reflection.SERVICE_NAME not in details.method or not self._stock.fail_schema:
+            return continuation(details)
+        code = self._stock.fail_schema.pop(0)
+
+        def refuse(_requests: Any, context: Any) -> None:
+            context.abort(code, "not now")
+
+        return grpc.stream_stream_rpc_method_handler(refuse)
 
 
 @contextmanager
@@ -84,7 +103,7 @@ def stock_service(*, reflecting: bool = True) -> Iterator[Stock]:
     handler = grpc.unary_unary_rpc_method_handler(
         find, request.FromString, lambda message: message.SerializeToString()
     )
-    server = grpc.server(futures.ThreadPoolExecutor(4))
+    server = grpc.server(futures.ThreadPoolExecutor(4), interceptors=[_Unwilling(stock)])
     server.add_generic_rpc_handlers(
         [grpc.method_handlers_generic_handler(SERVICE, {"Find": handler})]
     )

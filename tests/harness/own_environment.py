@@ -13,6 +13,14 @@ from local.toolchain.wheels import uv_program
 INSTALL_SECONDS = 900
 
 
+def uv_or_skip() -> str:
+    """Path of uv."""
+    uv = uv_program(Cache.default())
+    if uv is None:
+        pytest.skip("uv is neither on PATH nor in the cache: `make env` fetches it")
+    return uv
+
+
 def interpreter(home: Path, *arguments: str | Path) -> Path:
     """Python of the environment below `home`, made once by `uv pip install ARGUMENTS`.
 
@@ -23,9 +31,7 @@ def interpreter(home: Path, *arguments: str | Path) -> Path:
     done = home / "installed"
     if done.exists():
         return python
-    uv = uv_program(Cache.default())
-    if uv is None:
-        pytest.skip("uv is neither on PATH nor in the cache: `make env` fetches it")
+    uv = uv_or_skip()
     shutil.rmtree(home, ignore_errors=True)
     home.mkdir(parents=True)
     install = [uv, "pip", "install", "--python", str(python)]
