@@ -7,7 +7,7 @@ from pydantic import PositiveInt
 
 from components.base import ConfigModel
 from components.child_options import child_options
-from components.helm_chart import HelmChart
+from components.helm_chart import KEEP, HelmChart
 from components.kubernetes_object import kubernetes_object
 from components.namespace import NamespaceConfig, namespace_manifest
 from components.ordering import after
@@ -28,7 +28,7 @@ def keda_chart_values(config: AutoscalingOperatorConfig) -> dict[str, Any]:
     """Values of the keda chart 2.20."""
     scraped = {"enabled": True, "serviceMonitor": {"enabled": config.service_monitor}}
     return {
-        "crds": {"install": True},
+        "crds": {"install": True, "additionalAnnotations": KEEP},
         "operator": {"replicaCount": config.replicas},
         "prometheus": {"operator": scraped, "metricServer": scraped, "webhooks": scraped},
     }

@@ -11,6 +11,8 @@ from components.versions import CHARTS, Chart
 
 RELEASE = "kubernetes:helm.sh/v3:Release"
 INSTALL_TIMEOUT_SECONDS = 900
+KEEP = {"helm.sh/resource-policy": "keep"}
+"""Annotation of what Helm leaves behind when a release goes: kinds that others have objects of."""
 
 
 def pinned_chart(name: str) -> Chart:

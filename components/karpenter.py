@@ -11,7 +11,7 @@ from pydantic import PositiveInt
 
 from components.base import ConfigModel
 from components.child_options import child_options
-from components.helm_chart import HelmChart
+from components.helm_chart import KEEP, HelmChart
 from components.node_role import NodeRole
 from components.pod_identity import PodIdentity
 from components.region import partition_of
@@ -144,7 +144,11 @@ class Karpenter(pulumi.ComponentResource):
             opts=child,
         )
         definitions = HelmChart(
-            f"{name}-crd", chart="karpenter-crd", namespace=NAMESPACE, values={}, opts=child
+            f"{name}-crd",
+            chart="karpenter-crd",
+            namespace=NAMESPACE,
+            values={"additionalAnnotations": KEEP},
+            opts=child,
         )
         controller = HelmChart(
             name,

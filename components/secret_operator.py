@@ -6,7 +6,7 @@ import pulumi
 
 from components.base import ConfigModel
 from components.child_options import child_options
-from components.helm_chart import HelmChart
+from components.helm_chart import KEEP, HelmChart
 from components.namespace import Namespace, NamespaceConfig
 from components.pod_identity import PodIdentity, policy_document
 from components.region import partition_of
@@ -38,6 +38,7 @@ def chart_values(config: SecretOperatorConfig) -> dict[str, Any]:
     """Values of the external-secrets chart."""
     return {
         "installCRDs": True,
+        "crds": {"annotations": KEEP},
         "replicaCount": config.replicas,
         "leaderElect": True,
         "serviceAccount": {"create": True, "name": SERVICE_ACCOUNT},

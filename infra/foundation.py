@@ -13,6 +13,7 @@ from components.object_storage import Bucket
 from infra.account import Account, open_account
 from infra.capacity import Place, capacity
 from infra.config import PlatformConfig, TenantStackConfig, given, state_path
+from infra.definitions import definition_options
 from infra.images import OwnImages
 from infra.mirrors import mirror_options
 from infra.providers import kubernetes_provider
@@ -82,6 +83,9 @@ def found(config: PlatformConfig, region: str | None) -> Foundation:
         in_cluster = pulumi.ResourceOptions.merge(
             pulumi.ResourceOptions(providers=[provider]), mirror_options(config)
         )
+        in_cluster = pulumi.ResourceOptions.merge(
+            in_cluster, definition_options(protect=config.protect)
+        )
         return Foundation(in_cluster, [], existing.context, kubeconfig)
     return Foundation(
         _in_cluster(config, account, provider),
@@ -96,10 +100,11 @@ def _in_cluster(
     config: PlatformConfig, account: Account, provider: pulumi.ProviderResource
 ) -> pulumi.ResourceOptions:
     """For objects of the cluster, and for their identities on AWS."""
-    return pulumi.ResourceOptions.merge(
+    mirrored = pulumi.ResourceOptions.merge(
         pulumi.ResourceOptions(providers=[*account.providers, provider]),
         mirror_options(config, own_registry=account.registry_host),
     )
+    return pulumi.ResourceOptions.merge(mirrored, definition_options(protect=config.protect))
 
 
 def cluster_of_tenant(config: TenantStackConfig) -> pulumi.ResourceOptions:

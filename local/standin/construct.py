@@ -60,6 +60,8 @@ class Component:
                 parent=self.urn,
                 custom=True,
                 object=encode(inputs),
+                # children inherit it from their component in the SDK that the plugin is made with
+                protect=self.request.protect,
                 provider=self.request.providers.get(package, ""),
                 dependencies=list(self.request.dependencies),
                 acceptSecrets=True,

@@ -54,6 +54,7 @@ class OrderMonitor(mocks.MockMonitor):
     def __init__(self, recording: "Recording") -> None:
         super().__init__(recording)
         self._waits, self._urns = recording.waits, recording.urns
+        self._protected = recording.protected
 
     def make_urn(self, parent: str, type_: str, name: str) -> str:
         """With the types of all parents, as the engine writes it; the mocks keep the last one."""
@@ -66,6 +67,8 @@ class OrderMonitor(mocks.MockMonitor):
         waits = {*request.dependencies, request.parent, request.provider.rpartition("::")[0]}
         self._waits[response.urn] = waits - {""}
         self._urns.append(response.urn)
+        if request.protect:
+            self._protected.add(response.urn)
         return response
 
 
@@ -79,6 +82,8 @@ class Recording(mocks.Mocks):
     """Of every resource, in the order of registration."""
     waits: dict[str, set[str]] = field(default_factory=dict)
     """URN to the URNs that must be there before: dependencies, parent, provider."""
+    protected: set[str] = field(default_factory=set)
+    """URNs of what refuses to be deleted."""
     values: dict[str, Any] = field(default_factory=dict)
     """The Outputs that the program returned, resolved."""
     answers: dict[str, dict[str, Any]] = field(default_factory=dict)
