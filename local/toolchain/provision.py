@@ -12,10 +12,8 @@ from local.toolchain.pins import (
     LIMIT_TOOLS,
     SCALING_TOOLS,
     TOOLS,
-    GoBuild,
-    Recipe,
-    Tool,
 )
+from local.toolchain.recipes import GoBuild, Recipe, Tool
 from local.toolchain.search import on_path
 from local.toolchain.store import Store
 

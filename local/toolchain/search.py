@@ -6,7 +6,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from local.toolchain.pins import Tool
+from local.toolchain.recipes import Tool
 
 ANSWER_SECONDS = 10.0
 

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from local.paths import Cache
-from local.toolchain.pins import GoBuild, Recipe
+from local.toolchain.recipes import GoBuild, Recipe
 
 MANIFEST = "manifest.json"
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from local.paths import Cache
 from local.process import run_to_end
 from local.report import UserError
-from local.toolchain.pins import Wheel
+from local.toolchain.recipes import Wheel
 
 NETWORK = re.compile(
     r"failed to (fetch|download|establish)|error sending request|connect|dns error|timed? ?out",

@@ -18,7 +18,6 @@ from tests.harness.recording import record
 pytestmark = pytest.mark.unit
 
 SOURCE = Path(versions.__file__).read_text("utf-8").splitlines()
-PIN = re.compile(r'"[^"]*\d+\.\d+[^"]*"|"al2023@v\d+"|"[^"]+:[\w.-]*\d[\w.-]*"')
 
 
 @pytest.mark.parametrize("name", CHARTS)
@@ -28,16 +27,6 @@ def test_every_chart_names_one_exact_version(name: str) -> None:
 
 def test_no_chart_or_image_comes_from_bitnami() -> None:
     assert not [line for line in SOURCE if "bitnami" in line.lower()]
-
-
-def test_every_pin_stands_under_a_line_for_the_dependency_bot() -> None:
-    bots = [i for i, line in enumerate(SOURCE) if "# renovate: datasource=" in line]
-    pinned = len(CHARTS) + len(versions.CRD_BUNDLES) + len(versions.IMAGES)
-    pinned += len(versions.EKS_ADDONS) + len(versions.KUBE_PROXY_ADDON) + 2
-    assert len(bots) == pinned, "2: the Kubernetes version and the node image"
-    for index in bots:
-        below = "\n".join(SOURCE[index + 1 : index + 4])
-        assert PIN.search(below), f"line {index + 1} pins nothing"
 
 
 def test_no_image_floats() -> None:

@@ -13,7 +13,7 @@ import pytest
 from local.paths import Cache
 from local.report import UserError
 from local.toolchain import disk, wheels
-from local.toolchain.pins import Wheel, WheelBinary
+from local.toolchain.recipes import Wheel, WheelBinary
 from local.toolchain.search import machine
 from local.toolchain.store import Store
 

@@ -12,8 +12,8 @@ from local.paths import CHECKOUT, Cache
 from local.report import Progress, UserError
 from local.toolchain import go
 from local.toolchain.build import downloading
-from local.toolchain.pins import GoBuild
 from local.toolchain.provision import provide
+from local.toolchain.recipes import GoBuild
 from tests.harness.go_proxy import GoProxy, go_proxy
 from tests.harness.processes import in_session, wait_until
 
@@ -24,7 +24,7 @@ import sys
 from pathlib import Path
 from local.paths import Cache
 from local.report import Progress, UserError
-from local.toolchain.pins import GoBuild
+from local.toolchain.recipes import GoBuild
 from local.toolchain.provision import provide
 module, cache = Path(sys.argv[1]), Cache(Path(sys.argv[2]))
 recipe = GoBuild("program", "1.0.0", module, ("program",), (".",), disk_mib=30)

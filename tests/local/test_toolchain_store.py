@@ -9,7 +9,8 @@ from local.paths import Cache
 from local.report import UserError
 from local.toolchain import disk
 from local.toolchain.build import explain
-from local.toolchain.pins import TOOLS, GoBuild
+from local.toolchain.pins import TOOLS
+from local.toolchain.recipes import GoBuild
 from local.toolchain.search import on_path
 from local.toolchain.store import Store
 

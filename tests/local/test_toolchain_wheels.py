@@ -10,8 +10,8 @@ import pytest
 
 from local.paths import Cache
 from local.report import Progress, UserError
-from local.toolchain.pins import Wheel, WheelBinary
 from local.toolchain.provision import provide
+from local.toolchain.recipes import Wheel, WheelBinary
 from tests.harness.package_index import PackageIndex, package_index
 
 pytestmark = pytest.mark.services
