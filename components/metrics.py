@@ -244,6 +244,8 @@ class Metrics(ComponentResource):
     def _chart(self, name: str, config: ChartMetricsConfig, namespace: Input[str]) -> Output[str]:
         own = ResourceOptions(parent=self)
         nodes = namespace_manifest(NODE_MONITORING, NamespaceConfig(pod_security="privileged"))
+        # Made and gone with the platform's own: it waits for what they wait for.
+        nodes["metadata"]["name"] = Output.from_input(namespace).apply(lambda _: NODE_MONITORING)
         chart = HelmChart(
             "kube-prometheus-stack",
             chart="kube-prometheus-stack",

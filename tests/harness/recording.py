@@ -55,6 +55,7 @@ class OrderMonitor(mocks.MockMonitor):
         super().__init__(recording)
         self._waits, self._urns = recording.waits, recording.urns
         self._protected = recording.protected
+        self._guards, self._timeouts = recording.guards, recording.delete_timeouts
 
     def make_urn(self, parent: str, type_: str, name: str) -> str:
         """With the types of all parents, as the engine writes it; the mocks keep the last one."""
@@ -69,7 +70,18 @@ class OrderMonitor(mocks.MockMonitor):
         self._urns.append(response.urn)
         if request.protect:
             self._protected.add(response.urn)
+        if request.hooks.before_delete:
+            self._guards[response.urn] = list(request.hooks.before_delete)
+        if request.customTimeouts.delete:
+            self._timeouts[response.urn] = request.customTimeouts.delete
         return response
+
+
+class Hooks:
+    """Takes the program's resource hooks in place of the SDK's callback server: none ever runs."""
+
+    def register_resource_hook(self, hook: pulumi.ResourceHook) -> None:
+        """Nothing to do: a resource names its hooks."""
 
 
 @dataclass
@@ -84,6 +96,10 @@ class Recording(mocks.Mocks):
     """URN to the URNs that must be there before: dependencies, parent, provider."""
     protected: set[str] = field(default_factory=set)
     """URNs of what refuses to be deleted."""
+    guards: dict[str, list[str]] = field(default_factory=dict)
+    """URN to the names of the hooks that run before its deletion."""
+    delete_timeouts: dict[str, str] = field(default_factory=dict)
+    """URN to how long its deletion may take, where the program says it."""
     values: dict[str, Any] = field(default_factory=dict)
     """The Outputs that the program returned, resolved."""
     answers: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -158,6 +174,7 @@ def _record(
         monitor=OrderMonitor(recording),
     )
     monitor = SETTINGS.monitor
+    SETTINGS.callbacks = Hooks()
     # The SDK's mocks make an event loop in each worker thread and close none.
     worker_loops: list[asyncio.AbstractEventLoop] = []
 

@@ -1,5 +1,6 @@
 """Which API server a provider means: its kubeconfig's, or the one for recorded clusters."""
 
+import base64
 import os
 import tempfile
 from collections.abc import Callable, Mapping
@@ -45,6 +46,21 @@ class NoCluster(Exception):  # noqa: N818 - a state of affairs that a preview ca
     """There is no API server to ask; the text says why."""
 
 
+def taker(environment: Mapping[str, str] = os.environ) -> dict[str, str] | None:
+    """Address and certificate authority of the API server that takes recorded clusters' objects,
+    as a kubeconfig writes them; None without one, or without an authority of its own."""
+    override = environment.get(OVERRIDE)
+    if not override:
+        return None
+    from local.kubeconfig import Kubeconfig
+
+    found = Kubeconfig.read(Path(override))
+    if not found.certificate_authority:
+        return None
+    authority = base64.b64encode(found.certificate_authority.encode()).decode()
+    return {"server": found.server, "certificate-authority-data": authority}
+
+
 def connect(
     settings: ClusterSettings,
     root: Path,
@@ -66,7 +82,7 @@ def connect(
             "surroundings: give the provider one"
         )
     path = _path(given, root)
-    if given == UNKNOWN or RECORDED in (_text(path) if path else given):
+    if given == UNKNOWN or _recorded(_text(path) if path else given, environment):
         override = environment.get(OVERRIDE)
         if not override:
             raise NoCluster(
@@ -77,6 +93,14 @@ def connect(
         return KubeClient(Kubeconfig.read(Path(override)), on_warning=on_warning)
     config = Kubeconfig.read(path, settings.context) if path else _inline(given, settings.context)
     return KubeClient(config, on_warning=on_warning)
+
+
+def _recorded(text: str, environment: Mapping[str, str]) -> bool:
+    """Whether the cluster is only recorded; with a taker only the login by `aws` tells."""
+    if RECORDED in text:
+        return True
+    server = taker(environment)
+    return bool(server and server["server"] in text and '"get-token"' in text)
 
 
 def _path(given: str, root: Path) -> Path | None:

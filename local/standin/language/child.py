@@ -4,12 +4,16 @@ import json
 import os
 import signal
 import subprocess
+import sys
 import threading
 from pathlib import Path
 from typing import IO, Any
 
+from local.standin.kubernetes.cluster import OVERRIDE
 from local.standin.server import EngineLog
 
+LOGIN = Path(__file__).parents[1] / "login"
+"""Has an `aws` that logs in to recorded clusters."""
 EXECUTOR = Path(__file__).with_name("program.py")
 STOP_SECONDS = 5.0
 
@@ -38,6 +42,10 @@ class Program:
             "PULUMI_CONFIG": json.dumps(dict(request.config)),
             "PULUMI_CONFIG_SECRET_KEYS": json.dumps(list(request.configSecretKeys)),
         }
+        if OVERRIDE in os.environ:
+            path = os.environ.get("PATH", os.defpath)
+            self.environment["PATH"] = f"{LOGIN}{os.pathsep}{path}"
+            self.environment["AGENTIC_STANDIN_PYTHON"] = sys.executable
         self._process: subprocess.Popen[str] | None = None
 
     def start(self, engine_address: str) -> "subprocess.Popen[str]":

@@ -4,6 +4,7 @@ import json
 from typing import Any
 
 from local.standin.construct import Child, Component
+from local.standin.kubernetes.cluster import taker
 from local.standin.recording.identity import Account, Inventor, tables
 from local.standin.wire import UNKNOWN, Properties, decode
 
@@ -94,9 +95,10 @@ def _cluster_outputs(made: Child) -> Properties:
 
 
 def kubeconfig(cluster: Properties) -> str:
-    """JSON as pulumi-eks renders it, for an address that no name server will ever know."""
+    """JSON as pulumi-eks renders it, for the API server that takes the objects of recorded
+    clusters; without one, for an address that no name server will ever know."""
     name = cluster["name"]
-    server = {
+    server = taker() or {
         "server": cluster["endpoint"],
         "certificate-authority-data": cluster["certificateAuthority"]["data"],
     }

@@ -3,7 +3,8 @@
 The file is `resources.yaml`, or the one that the variable RESOURCES names. Each resource has a
 `type` (Pulumi type token), a `name` and `properties`; `dependsOn` names earlier ones, `secrets` are
 dotted paths of properties to hide, `outputs` those that others ask for, `deleteSeconds` bounds its
-deletion, `remote` is for components. `${name.output}` in a property is another resource's output,
+deletion, `remote` is for components. `beforeDelete` names `hooks`: each writes its resource's name to
+a file, and fails with `fail`. `${name.output}` in a property is another resource's output,
 `${call.name.key}` the answer to one of the `calls`. `providers`, by package, are made when they are
 wanted. `runError` and `bug` end the program.
 """
@@ -37,6 +38,18 @@ class Program:
         self.made: dict[str, Any] = {}
         self.providers: dict[str, pulumi.ProviderResource] = {}
         self.answers: dict[str, Any] = {}
+        hooks = document.get("hooks") or {}
+        self.hooks = {name: self.hook(name, settings or {}) for name, settings in hooks.items()}
+
+    def hook(self, name: str, settings: dict[str, Any]) -> pulumi.ResourceHook:
+        async def told(args: pulumi.ResourceHookArgs) -> None:
+            pulumi.log.info(f"{name} runs for {args.name}")
+            with (ROOT / "hooks.txt").open("a", encoding="utf-8") as file:
+                file.write(f"{name} {args.name}\n")
+            if message := settings.get("fail"):
+                raise ValueError(message)
+
+        return pulumi.ResourceHook(name, told)
 
     def run(self) -> None:
         for name, call in (self.document.get("calls") or {}).items():
@@ -94,6 +107,9 @@ class Program:
                 depends_on=waits,
                 provider=own,
                 custom_timeouts=pulumi.CustomTimeouts(delete=f"{seconds}s"),
+                hooks=pulumi.ResourceHookBinding(
+                    before_delete=[self.hooks[name] for name in entry.get("beforeDelete", [])]
+                ),
             )
             made = Anything(entry["type"], entry["name"], outputs | properties, options)
         self.made[entry["name"]] = made
