@@ -11,9 +11,9 @@ from components.encryption import Encryption
 from components.image_registry import ImageRegistry
 from components.object_storage import Bucket, ObjectStorage
 from components.region import dns_suffix_of, partition_of
-from infra.config import PROJECT, PlatformConfig, given
-from infra.images import OwnImages, build_images
-from infra.providers import aws_providers
+from infra.config import PROJECT, FoundationSection, given
+from infra.contract import AccountOutputs
+from infra.providers import aws_provider, aws_providers
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,6 @@ class Account:
     key_arns: Mapping[str, pulumi.Output[str]]
     buckets: Mapping[str, Bucket]
     registry_urls: Mapping[str, pulumi.Output[str]]
-    images: OwnImages
 
     @property
     def opts(self) -> pulumi.ResourceOptions:
@@ -45,10 +44,29 @@ class Account:
         return pulumi.Output.concat(f"arn:{partition}:iam::", self.number, f":role/{name}")
 
 
-def open_account(config: PlatformConfig, region: str) -> Account:
+def account_of(config: FoundationSection, outputs: AccountOutputs) -> Account:
+    """What another stack keeps there; what this one adds gets this one's tags."""
+    known = pulumi.Output.from_input
+    return Account(
+        region=outputs.region,
+        number=known(outputs.number),
+        providers=[aws_provider(outputs.region, tags=_tags(config))],
+        key_arns={purpose: known(arn) for purpose, arn in outputs.key_arns.items()},
+        buckets={
+            name: Bucket(known(each.name), known(each.arn))
+            for name, each in outputs.buckets.items()
+        },
+        registry_urls={name: known(url) for name, url in outputs.repositories.items()},
+    )
+
+
+def _tags(config: FoundationSection) -> dict[str, str]:
+    return {"Project": PROJECT, "Environment": config.environment} | config.tags
+
+
+def open_account(config: FoundationSection, region: str) -> Account:
     """Everything that the stack keeps on AWS beside a cluster."""
-    tags = {"Project": PROJECT, "Environment": config.environment} | config.tags
-    providers = aws_providers(region, tags=tags)
+    providers = aws_providers(region, tags=_tags(config))
     opts = pulumi.ResourceOptions(providers=providers)
     caller = pulumi.InvokeOutputOptions(provider=providers[0])
     number: pulumi.Output[str] = aws.get_caller_identity_output(opts=caller).account_id
@@ -60,20 +78,18 @@ def open_account(config: PlatformConfig, region: str) -> Account:
         opts=opts,
     )
     _backup(config, keys, region, opts)
-    urls = _registry(config, keys, opts)
     return Account(
         region=region,
         number=number,
         providers=providers,
         key_arns=keys.key_arns,
         buckets=_buckets(config, keys, opts),
-        registry_urls=urls,
-        images=OwnImages(urls, build_images(config, urls, opts=opts)),
+        registry_urls=_registry(config, keys, opts),
     )
 
 
 def _backup(
-    config: PlatformConfig, keys: Encryption, region: str, opts: pulumi.ResourceOptions
+    config: FoundationSection, keys: Encryption, region: str, opts: pulumi.ResourceOptions
 ) -> None:
     if config.backup is None:
         return
@@ -89,7 +105,7 @@ def _backup(
 
 
 def _buckets(
-    config: PlatformConfig, keys: Encryption, opts: pulumi.ResourceOptions
+    config: FoundationSection, keys: Encryption, opts: pulumi.ResourceOptions
 ) -> dict[str, Bucket]:
     if config.object_storage is None:
         return {}
@@ -104,7 +120,7 @@ def _buckets(
 
 
 def _registry(
-    config: PlatformConfig, keys: Encryption, opts: pulumi.ResourceOptions
+    config: FoundationSection, keys: Encryption, opts: pulumi.ResourceOptions
 ) -> dict[str, pulumi.Output[str]]:
     if config.image_registry is None:
         return {}

@@ -3,23 +3,22 @@
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from components.auto_mode import LOAD_BALANCER_CLASS
 from components.node_class import MANAGED_IMAGE, NodeClassConfig
 from components.node_pool import NodePoolConfig
 
 if TYPE_CHECKING:
-    from infra.config import PlatformConfig
+    from infra.foundation_config import FoundationSection
 
 OWN_KARPENTER = "choose cluster.eks.capacity: karpenter"
 
 
-def _pools(config: "PlatformConfig") -> Iterator[tuple[str, NodePoolConfig]]:
+def _pools(config: "FoundationSection") -> Iterator[tuple[str, NodePoolConfig]]:
     for key, pools in (("gpuPools", config.gpu_pools), ("cpuPools", config.cpu_pools)):
         for name, pool in pools.items():
             yield f"{key}.{name}", pool
 
 
-def _own_karpenter(config: "PlatformConfig", _region: str | None) -> Iterator[str]:
+def _own_karpenter(config: "FoundationSection", _region: str | None) -> Iterator[str]:
     eks = config.cluster.eks
     if eks is not None and not eks.auto_mode:
         if config.karpenter is None:
@@ -41,7 +40,7 @@ def _own_karpenter(config: "PlatformConfig", _region: str | None) -> Iterator[st
                 )
 
 
-def _nothing_beside(config: "PlatformConfig", _region: str | None) -> Iterator[str]:
+def _nothing_beside(config: "FoundationSection", _region: str | None) -> Iterator[str]:
     """What AWS runs in Auto Mode must not run a second time."""
     eks = config.cluster.eks
     if eks is None or not eks.auto_mode:
@@ -66,19 +65,9 @@ def _nothing_beside(config: "PlatformConfig", _region: str | None) -> Iterator[s
             "loadBalancerController: got a value; Auto Mode makes load balancers itself; null it "
             f"or {OWN_KARPENTER}"
         )
-    if config.gateway.variant != "envoy" and config.gateway.load_balancer_class is None:
-        yield (
-            "gateway.loadBalancerClass: got null; Auto Mode gives a load balancer only to Services "
-            f"that name its class; set '{LOAD_BALANCER_CLASS}'"
-        )
-    if config.gpu_support is not None and config.gpu_support.allocation == "dra":
-        yield (
-            "gpuSupport.allocation: got 'dra'; Auto Mode's nodes run AWS's own device plugin and "
-            f"no DRA driver; choose 'devicePlugin' or {OWN_KARPENTER}"
-        )
 
 
-def _pools_in_auto_mode(config: "PlatformConfig", _region: str | None) -> Iterator[str]:
+def _pools_in_auto_mode(config: "FoundationSection", _region: str | None) -> Iterator[str]:
     eks = config.cluster.eks
     if eks is None or not eks.auto_mode:
         return

@@ -21,7 +21,7 @@ from components.ordering import after
 from components.region import partition_of
 from components.storage_class import AUTO_MODE_PROVISIONER, StorageClass
 from components.system_nodes import SystemNodes
-from infra.config import PlatformConfig, given
+from infra.config import FoundationSection, given
 
 
 class Place(NamedTuple):
@@ -36,12 +36,12 @@ class Place(NamedTuple):
     in_cluster: pulumi.ResourceOptions
 
 
-def capacity(config: PlatformConfig, eks: EksConfig, place: Place) -> list[pulumi.Resource]:
+def capacity(config: FoundationSection, eks: EksConfig, place: Place) -> list[pulumi.Resource]:
     """Everything that must be there before an ordinary Pod finds a node, an address and a disk."""
     return _auto_mode(config, eks, place) if eks.auto_mode else _karpenter(config, eks, place)
 
 
-def _karpenter(config: PlatformConfig, eks: EksConfig, place: Place) -> list[pulumi.Resource]:
+def _karpenter(config: FoundationSection, eks: EksConfig, place: Place) -> list[pulumi.Resource]:
     system = _system(eks, place)
     karpenter = Karpenter(
         "karpenter",
@@ -58,7 +58,7 @@ def _karpenter(config: PlatformConfig, eks: EksConfig, place: Place) -> list[pul
     return [*pools, *system]
 
 
-def _auto_mode(config: PlatformConfig, eks: EksConfig, place: Place) -> list[pulumi.Resource]:
+def _auto_mode(config: FoundationSection, eks: EksConfig, place: Place) -> list[pulumi.Resource]:
     partition = partition_of(place.region)
     nodes = AutoModeNodes(
         "auto-mode-node",
@@ -120,7 +120,7 @@ def _system(eks: EksConfig, place: Place) -> list[pulumi.Resource]:
 
 
 def _pools(
-    config: PlatformConfig,
+    config: FoundationSection,
     place: Place,
     node_role: pulumi.Input[str],
     depends_on: list[pulumi.Resource],

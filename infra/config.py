@@ -17,25 +17,14 @@ from pydantic import (
 from components.access_control import AccessControlConfig
 from components.agent_operator import AgentOperatorConfig
 from components.autoscaling_operator import AutoscalingOperatorConfig
-from components.backup import BackupConfig
-from components.base import ConfigModel
 from components.cert_manager import CertManagerConfig
 from components.collection_bootstrap import CollectionBootstrapConfig
-from components.encryption import EncryptionConfig
-from components.existing_network import ExistingNetworkConfig
 from components.gateway_config import GatewayConfig
-from components.gpu_node_pool import GpuNodePoolConfig
 from components.gpu_support import GpuSupportConfig
 from components.image_build_config import ImageBuildConfig
-from components.image_registry import ImageRegistryConfig
-from components.karpenter import KarpenterConfig
-from components.load_balancer_controller import LoadBalancerControllerConfig
 from components.metrics import MetricsConfig
 from components.model_server_config import ModelServerConfig
 from components.namespace import DEFAULT_NAMESPACES, NamespaceConfig
-from components.network import NetworkConfig
-from components.node_pool import NodePoolConfig
-from components.object_storage import ObjectStorageConfig
 from components.priority_class import DEFAULT_PRIORITY_CLASSES, PriorityClassConfig
 from components.runtime_pod import AgentServiceConfig
 from components.sample_services import SampleServicesConfig
@@ -49,6 +38,7 @@ from components.tracing import TracingConfig
 from components.traffic import TrafficConfig
 from components.vector_store import VectorStoreConfig
 from components.versions import CrdBundle
+from infra.foundation_config import FoundationSection, FoundationStackConfig
 from infra.problems import BrokenRulesError, explain
 from infra.rules import broken_rules
 from infra.sections import (
@@ -73,64 +63,29 @@ __all__ = [
     "PROJECT",
     "ClusterConfig",
     "ExistingClusterConfig",
+    "FoundationSection",
+    "FoundationStackConfig",
     "PlatformConfig",
     "StackConfig",
     "TenantStackConfig",
     "given",
+    "kind_of",
     "load",
     "parse",
     "state_path",
 ]
 
 
-class PlatformConfig(ConfigModel):
-    """One platform: what `agentic-platform:platform` holds in its stack file."""
+class PlatformConfig(FoundationSection):
+    """One platform: with a ground of its own, on a cluster that is there, or on a foundation."""
 
-    environment: str = Field(pattern=r"^[a-z][a-z0-9-]{0,30}$")
-    """A word for tags and labels; nothing is decided by it."""
-    protect: bool
-    """Whether everything that holds data refuses to be deleted."""
-    retain_on_delete: bool = False
-    """Whether what holds data stays on AWS when it leaves this stack."""
-    pinned_node_images: bool = False
-    """Refuse node images that change by themselves (`al2023@latest`)."""
-    tags: dict[str, str] = Field(default_factory=dict)
-    """Tags of every AWS resource, besides the platform's own."""
-
-    network: NetworkConfig | None = None
-    """The VPC of an EKS cluster."""
-    existing_network: ExistingNetworkConfig | None = None
-    """A VPC that something else made, in place of `network`."""
-    encryption: EncryptionConfig | None = None
-    """KMS keys; needed with EKS."""
-    object_storage: ObjectStorageConfig | None = None
-    """S3 buckets."""
-    image_registry: ImageRegistryConfig | None = None
-    """ECR repositories."""
+    cluster: ClusterConfig
+    """The cluster that everything else runs on."""
     image_builds: dict[str, ImageBuildConfig] = Field(default_factory=dict)
     """Images made of this checkout, by the repository of `imageRegistry` they are pushed to;
     `build://<repository>` is such an image with its digest."""
-    backup: BackupConfig | None = None
-    """Daily copies of volumes and of the buckets that ask for it."""
-    chart_mirror: str | None = Field(default=None, pattern=r"^oci://[^\s]+$")
-    """OCI folder with a copy of every chart, in place of all public repositories."""
-    image_mirror: str | None = Field(
-        default=None, pattern=r"^(registry://|[a-z0-9.-]+(:\d+)?(/[\w.-]+)*)$"
-    )
-    """Registry, with a folder if need be, that has every image below the name of its public
-    registry (`<mirror>/quay.io/…`); `registry://` is this stack's ECR with its caches."""
     manifest_mirror: str | None = Field(default=None, pattern=r"^(https://[^\s]+|[\w./-]+)$")
     """HTTPS address or folder with copies of the files of `definitions`."""
-    cluster: ClusterConfig
-    """The cluster that everything else runs on."""
-    karpenter: KarpenterConfig | None = None
-    """The node autoscaler; needed for pools."""
-    gpu_pools: dict[str, GpuNodePoolConfig] = Field(default_factory=dict)
-    """Karpenter pools with GPUs, by NodePool name."""
-    cpu_pools: dict[str, NodePoolConfig] = Field(default_factory=dict)
-    """Karpenter pools for everything else, by NodePool name."""
-    load_balancer_controller: LoadBalancerControllerConfig | None = None
-    """Gives the gateway its address on EKS; EKS Auto Mode brings its own."""
     gpu_support: GpuSupportConfig | None = None
     """Device plugin and GPU metrics."""
 
@@ -205,7 +160,7 @@ class PlatformConfig(ConfigModel):
         return self
 
 
-StackConfig = PlatformConfig | TenantStackConfig
+StackConfig = PlatformConfig | FoundationStackConfig | TenantStackConfig
 
 
 def given(value: T | None) -> T:
@@ -242,6 +197,12 @@ def load() -> tuple[StackConfig, str | None]:
             f"this stack has no '{PROJECT}:{KEY}'; start from Pulumi.dev.yaml or Pulumi.local.yaml"
         )
     region = pulumi.Config("aws").get("region")  # noqa: TID251 - this is the one place
-    if isinstance(data, dict) and "tenant" in data:
-        return parse(data, TenantStackConfig, region=region), region
-    return parse(data, PlatformConfig, region=region), region
+    return parse(data, kind_of(data), region=region), region
+
+
+def kind_of(data: Any) -> type[StackConfig]:
+    """The model of a stack file's data: the keys `tenant` and `layer` tell."""
+    keys = data if isinstance(data, dict) else {}
+    if "tenant" in keys:
+        return TenantStackConfig
+    return FoundationStackConfig if "layer" in keys else PlatformConfig

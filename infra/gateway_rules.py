@@ -70,7 +70,7 @@ def _routes(config: "PlatformConfig", _region: str | None) -> Iterator[str]:
 
 def _bedrock(config: "PlatformConfig", _region: str | None) -> Iterator[str]:
     """Without a key the gateway signs with an identity, and only EKS gives one to its Pods."""
-    if config.cluster.eks is not None:
+    if config.cluster.eks or config.cluster.stack:
         return
     for name, provider in config.gateway.providers.items():
         if provider.kind == "bedrock" and provider.key is None:

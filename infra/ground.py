@@ -59,18 +59,13 @@ def operators(config: PlatformConfig, foundation: Foundation) -> list[pulumi.Res
             )
         )
     if config.gpu_support:
-        pools = config.gpu_pools.values()
+        pools = foundation.offer.pools.values()
         GpuSupport(
             "gpu-support",
             config=config.gpu_support,
             sharings=[pool.sharing for pool in pools if pool.sharing is not None],
-            efa_types=[
-                each
-                for pool in (*pools, *config.cpu_pools.values())
-                if pool.node_class.efa
-                for each in pool.instance_types
-            ],
-            auto_mode=config.cluster.eks is not None and config.cluster.eks.auto_mode,
+            efa_types=[each for pool in pools for each in pool.efa_types],
+            auto_mode=foundation.offer.auto_mode,
             opts=opts,
         )
     if config.autoscaling_operator:

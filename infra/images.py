@@ -4,8 +4,8 @@ from collections.abc import Mapping
 
 import pulumi
 
-from components.image_build_config import OWN_BUILD, OWN_REGISTRY
-from infra.config import CHECKOUT, PlatformConfig
+from components.image_build_config import OWN_BUILD, OWN_REGISTRY, ImageBuildConfig
+from infra.config import CHECKOUT
 from infra.providers import docker_provider
 
 
@@ -35,13 +35,13 @@ class OwnImages:
 
 
 def build_images(
-    config: PlatformConfig,
+    builds: Mapping[str, ImageBuildConfig],
     urls: Mapping[str, pulumi.Output[str]],
     *,
     opts: pulumi.ResourceOptions,
 ) -> dict[str, pulumi.Output[str]]:
     """Every image of `imageBuilds`, by repository."""
-    if not config.image_builds:
+    if not builds:
         return {}
     # The builder's SDK takes half a second to load, and few stacks build.
     from components.image_build import ImageBuild
@@ -57,5 +57,5 @@ def build_images(
             repository_url=urls[repository],
             opts=providers,
         ).reference
-        for repository, settings in config.image_builds.items()
+        for repository, settings in builds.items()
     }

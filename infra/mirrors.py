@@ -10,16 +10,17 @@ from components.helm_chart import RELEASE
 from components.image_build_config import OWN_REGISTRY
 from components.mirror import mirrored, mirrored_manifest, mirrored_values, with_values
 from components.versions import CHARTS, Chart
-from infra.config import PlatformConfig
+from infra.config import FoundationSection
 
 IMAGE_FIELD = "image"
 
 
 def mirror_options(
-    config: PlatformConfig, *, own_registry: pulumi.Input[str] = ""
+    config: FoundationSection, *, own_registry: pulumi.Input[str] = ""
 ) -> pulumi.ResourceOptions:
     """Options whose resources, and all below them, come from the stack's mirrors."""
-    if not (config.chart_mirror or config.image_mirror or config.manifest_mirror):
+    manifests: str | None = getattr(config, "manifest_mirror", None)
+    if not (config.chart_mirror or config.image_mirror or manifests):
         return pulumi.ResourceOptions()
     images: Any = config.image_mirror
     if config.image_mirror == OWN_REGISTRY:
@@ -31,8 +32,8 @@ def mirror_options(
         props = dict(args.props)
         if args.type_ == RELEASE:
             _release(props, charts=config.chart_mirror, images=images)
-        elif args.type_ == MANIFEST_FILE and config.manifest_mirror:
-            props["file"] = mirrored_manifest(str(props["file"]), config.manifest_mirror)
+        elif args.type_ == MANIFEST_FILE and manifests:
+            props["file"] = mirrored_manifest(str(props["file"]), manifests)
         elif args.type_.startswith("kubernetes:") and images:
             props = _with_images(props, images)
         else:

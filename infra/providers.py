@@ -10,10 +10,15 @@ import pulumi_kubernetes as kubernetes
 
 def aws_providers(region: str, *, tags: Mapping[str, str]) -> list[pulumi.ProviderResource]:
     """AWS in one region, for AWS resources and for EKS components; all of them get `tags`."""
-    return [
-        aws.Provider("aws", region=region, default_tags={"tags": dict(tags)}),
-        eks.Provider("eks"),
-    ]
+    return [aws_provider(region, tags=tags), eks.Provider("eks")]
+
+
+def aws_provider(region: str, *, tags: Mapping[str, str]) -> pulumi.ProviderResource:
+    """AWS in one region; all of its resources get `tags`."""
+    provider: pulumi.ProviderResource = aws.Provider(
+        "aws", region=region, default_tags={"tags": dict(tags)}
+    )
+    return provider
 
 
 def kubernetes_provider(

@@ -7,6 +7,9 @@ from infra.auto_mode_rules import AUTO_MODE_RULES
 from infra.capacity_rules import CAPACITY_RULES
 from infra.foundation_rules import FOUNDATION_RULES
 from infra.gateway_rules import GATEWAY_RULES
+from infra.offer import offer_of
+from infra.offer_rules import broken_by_offer
+from infra.placement_rules import PLACEMENT_RULES
 from infra.quota_rules import QUOTA_RULES
 from infra.secret_rules import SECRET_RULES
 from infra.serving_rules import SERVING_RULES
@@ -14,21 +17,29 @@ from infra.store_rules import STORE_RULES
 
 if TYPE_CHECKING:
     from infra.config import PlatformConfig
+    from infra.foundation_config import FoundationSection
 
 FLOATING_IMAGE = "al2023@latest"
 
 
+def broken_ground_rules(config: "FoundationSection", *, region: str | None) -> list[str]:
+    """Every broken rule about the ground alone; `region` is `aws:region` of the same stack file."""
+    return [line for rule in GROUND_RULES for line in rule(config, region)]
+
+
 def broken_rules(config: "PlatformConfig", *, region: str | None) -> list[str]:
-    """Every broken rule; `region` is `aws:region` of the same stack file."""
-    return [line for rule in RULES for line in rule(config, region)]
+    """Every broken rule of a platform; what it asks of another stack's ground is not known yet."""
+    lines = broken_ground_rules(config, region=region)
+    lines += [line for rule in PLATFORM_RULES for line in rule(config, region)]
+    return lines if config.cluster.stack else lines + broken_by_offer(config, offer_of(config))
 
 
-def _pools(config: "PlatformConfig", _region: str | None) -> Iterator[str]:
+def _pools(config: "FoundationSection", _region: str | None) -> Iterator[str]:
     for name in sorted(config.gpu_pools.keys() & config.cpu_pools.keys()):
         yield f"cpuPools.{name}: got a name that gpuPools has too; rename one of them"
 
 
-def _images(config: "PlatformConfig", _region: str | None) -> Iterator[str]:
+def _images(config: "FoundationSection", _region: str | None) -> Iterator[str]:
     if not config.pinned_node_images:
         return
     for key, pools in (("gpuPools", config.gpu_pools), ("cpuPools", config.cpu_pools)):
@@ -57,27 +68,11 @@ def _operators(config: "PlatformConfig", _region: str | None) -> Iterator[str]:
         )
 
 
-def _stores(config: "PlatformConfig", _region: str | None) -> Iterator[str]:
-    buckets = config.object_storage.buckets if config.object_storage else {}
-    wanted = {"vectors": ("vectorStore", "chart"), "traces": ("tracing", "langfuse")}
-    chosen = {"vectors": config.vector_store.variant, "traces": config.tracing.variant}
-    for bucket, (key, variant) in wanted.items():
-        if chosen[bucket] == variant and bucket not in buckets:
-            yield (
-                f"{key}.variant: got '{variant}', which keeps its data in objectStorage.buckets."
-                f"{bucket}; add that bucket or choose 'embedded'"
-            )
-
-
-RULES = (
-    *FOUNDATION_RULES,
-    *AUTO_MODE_RULES,
-    *CAPACITY_RULES,
+GROUND_RULES = (*FOUNDATION_RULES, *AUTO_MODE_RULES, *CAPACITY_RULES, _pools, _images)
+PLATFORM_RULES = (
+    *PLACEMENT_RULES,
     *SERVING_RULES,
-    _pools,
-    _images,
     _operators,
-    _stores,
     *GATEWAY_RULES,
     *STORE_RULES,
     *SECRET_RULES,

@@ -7,6 +7,8 @@ from components.base import ConfigModel
 from components.cluster import EksConfig
 from components.tenant import TenantConfig
 
+STACK_NAME = r"^[^/\s]+/agentic-platform/[^/\s]+$"
+
 
 class ExistingClusterConfig(ConfigModel):
     """A cluster that something else made."""
@@ -20,18 +22,42 @@ class ExistingClusterConfig(ConfigModel):
     `eks-pod-identity-agent`)."""
 
 
-class ClusterConfig(ConfigModel):
-    """Where the platform's objects go: exactly one of the two."""
+class FoundationReference(ConfigModel):
+    """A foundation that another stack of this program made."""
+
+    name: str = Field(pattern=STACK_NAME)
+    """Full name, `<organization>/agentic-platform/<stack>`; its output `foundation` says what the
+    platform stands on."""
+
+
+class MadeClusterConfig(ConfigModel):
+    """A cluster, where this stack makes one."""
 
     eks: EksConfig | None = None
     """Make an EKS cluster."""
+
+
+class OwnClusterConfig(MadeClusterConfig):
+    """The cluster that this stack makes."""
+
+    eks: EksConfig
+    """The EKS cluster."""
+
+
+class ClusterConfig(MadeClusterConfig):
+    """Where the platform's objects go: exactly one of the three."""
+
     existing: ExistingClusterConfig | None = None
     """Use a cluster that is there."""
+    stack: FoundationReference | None = None
+    """Use the cluster, keys, buckets and registry of a foundation stack."""
 
     @model_validator(mode="after")
     def _one(self) -> "ClusterConfig":
-        if (self.eks is None) == (self.existing is None):
-            raise ValueError("exactly one of 'eks' and 'existing' must be given; null the other")
+        if [self.eks, self.existing, self.stack].count(None) != 2:
+            raise ValueError(
+                "exactly one of 'eks', 'existing' and 'stack' must be given; null the others"
+            )
         return self
 
 
@@ -45,8 +71,9 @@ class ScalerConfig(AgentScalerConfig):
 class PlatformReference(ConfigModel):
     """A platform that another stack of this program made."""
 
-    stack: str = Field(pattern=r"^[^/\s]+/agentic-platform/[^/\s]+$")
-    """Full name, `<organization>/agentic-platform/<stack>`; its exports name the cluster."""
+    stack: str = Field(pattern=STACK_NAME)
+    """Full name, `<organization>/agentic-platform/<stack>`; its output `foundation`
+    says how to reach the cluster. A whole platform, one on a foundation, or the foundation."""
 
 
 class SharedClusterConfig(ConfigModel):

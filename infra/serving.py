@@ -144,7 +144,7 @@ def models(
             prometheus_url=metrics.url if server.scaling else None,
             opts=foundation.in_cluster,
         )
-    pools = {server.node_pool for server in config.model_servers.values()} & set(config.gpu_pools)
+    pools = {it.node_pool for it in config.model_servers.values()} & set(foundation.offer.gpu_pools)
     if config.pre_pull_model_images and pools:
         ImagePrepull(
             "model-images",

@@ -5,9 +5,17 @@ from typing import Any
 from components.runtime_pod import Surroundings
 from components.tenant import Tenant
 from infra import ground, serving, stores
-from infra.config import CHECKOUT, PlatformConfig, StackConfig, TenantStackConfig
+from infra.config import (
+    CHECKOUT,
+    FoundationStackConfig,
+    PlatformConfig,
+    StackConfig,
+    TenantStackConfig,
+)
+from infra.contract import OUTPUT
 from infra.documents import read_documents, require_agents, require_models, sample_documents
-from infra.foundation import cluster_of_tenant, found
+from infra.exports import contract
+from infra.foundation import cluster_of_tenant, found, found_on_eks
 from infra.quota_rules import require_quotas
 from infra.secret_rules import require_secrets
 
@@ -16,6 +24,8 @@ def build(config: StackConfig, region: str | None) -> dict[str, Any]:
     """All resources of one stack; the result is what it exports."""
     if isinstance(config, TenantStackConfig):
         return _tenant(config)
+    if isinstance(config, FoundationStackConfig):
+        return {OUTPUT: contract(found_on_eks(config, config.cluster.eks, region))}
     return _platform(config, region)
 
 
@@ -67,6 +77,7 @@ def _platform(config: PlatformConfig, region: str | None) -> dict[str, Any]:
     for name, tenant in config.tenants.items():
         Tenant(name, config=tenant, opts=foundation.in_cluster)
     return {
+        OUTPUT: contract(foundation),
         "kubeconfig": foundation.kubeconfig,
         "clusterName": foundation.cluster_name,
         "registries": dict(foundation.registry_urls),

@@ -15,11 +15,18 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from pydantic.json_schema import models_json_schema
 
-from infra.config import CHECKOUT, KEY, PROJECT, PlatformConfig, TenantStackConfig
+from infra.config import (
+    CHECKOUT,
+    KEY,
+    PROJECT,
+    FoundationStackConfig,
+    PlatformConfig,
+    TenantStackConfig,
+)
 
 PAGE = CHECKOUT / "docs" / "configuration.md"
 SCHEMA = CHECKOUT / "docs" / "schema" / "platform-config.schema.json"
-ROOTS: tuple[type[BaseModel], ...] = (PlatformConfig, TenantStackConfig)
+ROOTS: tuple[type[BaseModel], ...] = (PlatformConfig, FoundationStackConfig, TenantStackConfig)
 COMMAND = "python tools/generate_config_reference.py"
 HEAD = f"""# Configuration reference
 

@@ -10,7 +10,7 @@ import argparse
 from pathlib import Path
 
 from tests.harness.recording import ROOT, STACK
-from tests.infra.platforms import STACKS, built, stack_name
+from tests.infra.platforms import SPLIT, STACKS, built, stack_name
 
 FOLDER = Path(__file__).with_name("golden")
 
@@ -33,7 +33,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--write", action="store_true", help="write the files")
     arguments = parser.parse_args()
-    for name in STACKS:
+    for name in (*STACKS, *SPLIT):
         urns = registered(name)
         same = urns == golden(name)
         if arguments.write and not same:

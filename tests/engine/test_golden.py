@@ -5,13 +5,13 @@ import difflib
 import pytest
 
 from tests.engine.golden_urns import golden, registered
-from tests.infra.platforms import STACKS
+from tests.infra.platforms import SPLIT, STACKS
 
 pytestmark = pytest.mark.unit
 REGENERATE = "python -m tests.engine.golden_urns --write"
 
 
-@pytest.mark.parametrize("name", STACKS)
+@pytest.mark.parametrize("name", [*STACKS, *SPLIT])
 def test_every_resource_keeps_its_urn(name: str) -> None:
     kept, found = golden(name), registered(name)
     changes = [
@@ -25,7 +25,7 @@ def test_every_resource_keeps_its_urn(name: str) -> None:
     )
 
 
-@pytest.mark.parametrize("name", STACKS)
+@pytest.mark.parametrize("name", [*STACKS, *SPLIT])
 def test_no_two_resources_share_a_urn(name: str) -> None:
     urns = golden(name)
     assert len(urns) == len(set(urns)) > 0

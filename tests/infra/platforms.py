@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from infra import stack
-from infra.config import PlatformConfig, TenantStackConfig, parse
+from infra.config import kind_of, parse
+from infra.contract import OUTPUT
+from infra.reference import READ
 from local.secrets import ensure
 from tests.harness.cloud import CALLER, cloud_outputs
 from tests.harness.recording import Recording, record
@@ -18,6 +20,8 @@ from tests.infra.stack_data import auto_mode_data, platform_data, stack_file
 AUTO_MODE = "prod-auto-mode"
 BROUGHT = "prod-brought"
 STACKS = ("dev", "prod", AUTO_MODE, "local", "tenant-a")
+FOUNDATION, ON_FOUNDATION = SPLIT = ("prod-foundation", "prod-platform")
+"""Prod as two stacks, the examples of docs/examples/split."""
 CHART_MIRROR = "oci://harbor.corp/charts"
 IMAGE_MIRROR = "harbor.corp/images"
 MANIFEST_MIRROR = "https://files.corp/manifests"
@@ -78,9 +82,12 @@ def built(name: str) -> Recording:
     """Everything that a stack registers: one with a file, prod in EKS Auto Mode, or prod on what
     is there already."""
     data, region = data_of(name), stack_file(stack_name(name)).get("aws:region")
+    answers = CALLER | (contract_of(FOUNDATION) if name == ON_FOUNDATION else {})
     with state_folder():
-        if "tenant" in data:
-            tenant = parse(data, TenantStackConfig, region=region)
-            return record(lambda: stack.build(tenant, region))
-        config = parse(data, PlatformConfig, region=region)
-        return record(lambda: stack.build(config, region), answers=CALLER, outputs=cloud_outputs)
+        config = parse(data, kind_of(data), region=region)
+        return record(lambda: stack.build(config, region), answers=answers, outputs=cloud_outputs)
+
+
+def contract_of(name: str) -> dict[str, Any]:
+    """What the engine answers a program that reads that stack."""
+    return {READ: {"outputs": {OUTPUT: built(name).values[OUTPUT]}}}

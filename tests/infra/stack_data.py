@@ -1,4 +1,4 @@
-"""The stack files of this checkout, as data."""
+"""The stack files of this checkout and of its examples, as data."""
 
 import copy
 from functools import cache
@@ -8,12 +8,17 @@ import yaml
 
 from infra.config import CHECKOUT, KEY, PROJECT
 
-STACKS = sorted(path.name.split(".")[1] for path in CHECKOUT.glob("Pulumi.*.yaml"))
+EXAMPLES = CHECKOUT / "docs" / "examples"
+FILES = {
+    path.name.split(".")[1]: path
+    for path in (*CHECKOUT.glob("Pulumi.*.yaml"), *EXAMPLES.rglob("Pulumi.*.yaml"))
+}
+STACKS = sorted(FILES)
 
 
 @cache
 def _parsed(name: str) -> dict[str, Any]:
-    found: dict[str, Any] = yaml.safe_load((CHECKOUT / f"Pulumi.{name}.yaml").read_text())["config"]
+    found: dict[str, Any] = yaml.safe_load(FILES[name].read_text())["config"]
     return found
 
 

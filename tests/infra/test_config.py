@@ -8,8 +8,8 @@ import pytest
 from pydantic import ValidationError
 
 from components.secret_store import DirectoryConfig
-from infra.config import CHECKOUT, PlatformConfig, TenantStackConfig, parse, state_path
-from tests.infra.stack_data import STACKS, platform_data, stack_file
+from infra.config import CHECKOUT, PlatformConfig, TenantStackConfig, kind_of, parse, state_path
+from tests.infra.stack_data import FILES, STACKS, platform_data, stack_file
 
 pytestmark = pytest.mark.unit
 
@@ -24,8 +24,7 @@ def mistakes(data: dict[str, Any], *, region: str | None = "us-west-2") -> list[
 @pytest.mark.parametrize("name", STACKS)
 def test_every_stack_file_of_the_checkout_is_valid(name: str) -> None:
     data = platform_data(name)
-    model = TenantStackConfig if "tenant" in data else PlatformConfig
-    parse(data, model, region=stack_file(name).get("aws:region"))
+    parse(data, kind_of(data), region=stack_file(name).get("aws:region"))
 
 
 @pytest.mark.parametrize("name", STACKS)
@@ -35,7 +34,7 @@ def test_no_stack_may_use_a_default_provider(name: str) -> None:
 
 @pytest.mark.parametrize("name", STACKS)
 def test_stack_files_hold_no_account_number_and_no_encrypted_value(name: str) -> None:
-    text = (CHECKOUT / f"Pulumi.{name}.yaml").read_text()
+    text = FILES[name].read_text()
     assert not re.search(r"\b\d{12}\b", text), "an account number"
     assert "secure:" not in text
 
@@ -144,7 +143,9 @@ def test_both_or_neither_cluster_is_refused() -> None:
     data = platform_data("dev")
     data["cluster"]["existing"] = {"kubeconfig": "k", "context": "c"}
     (line,) = mistakes(data)
-    assert line == "cluster: exactly one of 'eks' and 'existing' must be given; null the other"
+    assert line == (
+        "cluster: exactly one of 'eks', 'existing' and 'stack' must be given; null the others"
+    )
 
 
 def test_namespaces_of_the_file_stand_over_the_architectures_five() -> None:
