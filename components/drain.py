@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from pydantic import PositiveInt
+from pydantic import PositiveInt, model_validator
 
 from components.base import PART_OF, ConfigModel
 
@@ -32,6 +32,15 @@ class TeardownConfig(ConfigModel):
     """How long all nodes of Karpenter may take to go, draining included."""
     volume_minutes: PositiveInt = 10
     """How long volumes may take to go after their claims."""
+
+    @model_validator(mode="after")
+    def _drained_in_time(self) -> "TeardownConfig":
+        if self.node_drain_minutes >= self.node_minutes:
+            raise ValueError(
+                f"nodeDrainMinutes is {self.node_drain_minutes} and must be less than nodeMinutes "
+                f"({self.node_minutes}), as an instance ends only after its drain"
+            )
+        return self
 
 
 @dataclass(frozen=True)

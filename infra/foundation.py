@@ -22,6 +22,7 @@ from infra.config import (
     state_path,
 )
 from infra.definitions import definition_options
+from infra.drain_options import drain_options
 from infra.images import OwnImages, build_images
 from infra.mirrors import mirror_options
 from infra.offer import Offer, offer_of
@@ -186,7 +187,12 @@ def _on_eks(config: FoundationSection, eks: EksConfig, account: Account) -> Foun
         opts=account.opts,
     )
     provider = kubernetes_provider(cluster.kubeconfig, cluster=eks.name)
-    in_cluster = _in_cluster(config, account, provider)
+    in_cluster = pulumi.ResourceOptions.merge(
+        _in_cluster(config, account, provider),
+        drain_options(
+            config.teardown, retain=config.retain_on_delete, kubeconfig=cluster.kubeconfig
+        ),
+    )
     place = Place(
         cluster=cluster,
         region=account.region,

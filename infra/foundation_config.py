@@ -6,6 +6,7 @@ from pydantic import Field, ValidationInfo, model_validator
 
 from components.backup import BackupConfig
 from components.base import ConfigModel
+from components.drain import TeardownConfig
 from components.encryption import EncryptionConfig
 from components.existing_network import ExistingNetworkConfig
 from components.gpu_node_pool import GpuNodePoolConfig
@@ -63,6 +64,8 @@ class FoundationSection(ConfigModel):
     """Karpenter pools for everything else, by NodePool name."""
     load_balancer_controller: LoadBalancerControllerConfig | None = None
     """Gives the gateway its address on EKS; EKS Auto Mode brings its own."""
+    teardown: TeardownConfig = TeardownConfig()
+    """What `pulumi destroy --run-program` does before the cluster goes."""
 
 
 class FoundationStackConfig(FoundationSection):

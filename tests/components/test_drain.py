@@ -5,8 +5,17 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
-from components.drain import Kind, Manifest, Step, Surroundings, called, held
+from components.drain import (
+    Kind,
+    Manifest,
+    Step,
+    Surroundings,
+    TeardownConfig,
+    called,
+    held,
+)
 from components.drain_load_balancers import (
     GATEWAY,
     OF_A_SERVICE,
@@ -250,3 +259,8 @@ def test_at_the_deadline_each_remaining_object_is_one_line_with_its_finalizers()
 
 def test_an_object_that_comes_back_is_told_from_one_that_is_held() -> None:
     assert "came back" in held(SERVICE, balanced("door"), way_out="x")
+
+
+def test_a_drain_that_would_outlast_the_wait_for_nodes_is_refused() -> None:
+    with pytest.raises(ValidationError, match="nodeDrainMinutes is 20 and must be less"):
+        TeardownConfig(node_drain_minutes=20)
