@@ -8,7 +8,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from pydantic import Field, field_validator
+from pydantic import ConfigDict, Field, field_validator
 
 from components.base import ConfigModel
 from infra.offer import Capacity, Offer, PoolOffer
@@ -16,14 +16,21 @@ from infra.offer import Capacity, Offer, PoolOffer
 OUTPUT = "foundation"
 """Name of the stack output."""
 VERSION = 1
-"""Grows when a field changes its meaning or goes; a new field with a default is no new version."""
+"""Grows when a field changes its meaning or goes. A new one with a default does not need it: older
+programs leave out what they do not know."""
 CREDENTIALS = frozenset(
     {"token", "tokenFile", "password", "client-key", "client-key-data", "auth-provider"}
 )
 """What a user of a kubeconfig may not have."""
 
 
-class ClusterOutputs(ConfigModel):
+class OutputModel(ConfigModel):
+    """A part of the contract."""
+
+    model_config = ConfigDict(extra="ignore")
+
+
+class ClusterOutputs(OutputModel):
     """How to reach the cluster."""
 
     name: str
@@ -46,7 +53,7 @@ class ClusterOutputs(ConfigModel):
         return text
 
 
-class BucketOutputs(ConfigModel):
+class BucketOutputs(OutputModel):
     """An S3 bucket."""
 
     name: str
@@ -55,7 +62,7 @@ class BucketOutputs(ConfigModel):
     """For policies."""
 
 
-class AccountOutputs(ConfigModel):
+class AccountOutputs(OutputModel):
     """What lies in the AWS account beside the cluster."""
 
     region: str
@@ -70,7 +77,7 @@ class AccountOutputs(ConfigModel):
     """ECR: the reference that images are pushed to, without a tag, by repository."""
 
 
-class NetworkOutputs(ConfigModel):
+class NetworkOutputs(OutputModel):
     """The VPC of the cluster."""
 
     cidr: str
@@ -81,7 +88,7 @@ class NetworkOutputs(ConfigModel):
     """The group that control plane and nodes share."""
 
 
-class FoundationOutputs(ConfigModel):
+class FoundationOutputs(OutputModel):
     """What platforms and tenants of other stacks stand on."""
 
     version: int = VERSION

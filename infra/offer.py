@@ -6,7 +6,7 @@ hold no matter which stack the ground belongs to.
 
 from typing import TYPE_CHECKING, Literal
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
 from components.base import ConfigModel
 from components.gpu_node_pool import GpuNodePoolConfig
@@ -20,7 +20,9 @@ Capacity = Literal["karpenter", "autoMode"]
 
 
 class PoolOffer(ConfigModel):
-    """What Pods find on the nodes of one pool."""
+    """What Pods find on the nodes of one pool; a part of the contract between stacks."""
+
+    model_config = ConfigDict(extra="ignore")
 
     gpus: bool
     """Whether its nodes have GPUs."""
