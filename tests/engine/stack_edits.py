@@ -6,6 +6,15 @@ from typing import Any, NamedTuple
 from tests.infra.platforms import AUTO_MODE
 
 GPU_POOL = "gpu-inference-pool"
+BUCKET = (
+    "Bucket",
+    "BucketLifecycleConfiguration",
+    "BucketOwnershipControls",
+    "BucketPolicy",
+    "BucketPublicAccessBlock",
+    "BucketServerSideEncryptionConfiguration",
+    "BucketVersioning",
+)
 
 
 class Edit(NamedTuple):
@@ -48,6 +57,64 @@ def _scaler(data: dict[str, Any]) -> None:
     data["scalers"]["agent-scaler"]["maxReplicas"] += 1
 
 
+def _backup(data: dict[str, Any]) -> None:
+    data["backup"]["retainDays"] += 1
+
+
+def _logs(data: dict[str, Any]) -> None:
+    data["cluster"]["eks"]["logRetentionDays"] = 90
+    data["network"]["flowLogRetentionDays"] = 60
+
+
+def _endpoint(data: dict[str, Any]) -> None:
+    data["network"]["interfaceEndpoints"] += ["ssm"]
+
+
+def _old_images(data: dict[str, Any]) -> None:
+    data["imageRegistry"]["keepImages"] += 1
+
+
+def _bucket(data: dict[str, Any]) -> None:
+    data["objectStorage"]["buckets"]["reports"] = {}
+
+
+def _secret(data: dict[str, Any]) -> None:
+    token = {"name": "search-token", "keys": {"token": "search-token"}, "namespaces": ["ai-agents"]}
+    data["secrets"]["entries"] += [token]
+
+
+def _retention(data: dict[str, Any]) -> None:
+    data["metrics"]["retention"] = "21d"
+
+
+def _copies(data: dict[str, Any]) -> None:
+    data["vectorStore"]["backup"]["schedule"] = "45 3 * * *"
+
+
+def _clients(data: dict[str, Any]) -> None:
+    data["networkPolicies"]["clientCidrs"] += ["192.168.0.0/16"]
+
+
+def _system_nodes(data: dict[str, Any]) -> None:
+    data["cluster"]["eks"]["systemNodes"]["maxSize"] += 1
+
+
+def _public_name(data: dict[str, Any]) -> None:
+    data["tracing"]["publicUrl"] = "https://other.example.com"
+
+
+def _tool_server(data: dict[str, Any]) -> None:
+    data["toolServer"]["replicas"] += 1
+
+
+def _key(data: dict[str, Any]) -> None:
+    data["gatewayKeys"]["partner"] = "gateway-api-key-partner"
+
+
+def _tags(data: dict[str, Any]) -> None:
+    data["tags"]["Team"] = "agents"
+
+
 def _tenant(data: dict[str, Any]) -> None:
     data["tenants"] = {"tenant-b": {}}
 
@@ -63,6 +130,29 @@ COMMON: dict[str, Edit] = {
         _lifecycle, ("update BucketLifecycleConfiguration storage-artifacts",)
     ),
     "an agent's scaling": Edit(_scaler, ("update ScaledObject agent-scaler-scaler",)),
+    "how long backups stay": Edit(_backup, ("update Plan backup",)),
+    "how long logs stay": Edit(
+        _logs, ("update LogGroup cluster-logs", "update LogGroup network-flow-logs")
+    ),
+    "a way to one more service": Edit(_endpoint, ("create VpcEndpoint network-ssm",)),
+    "how many images stay": Edit(
+        _old_images, ("update LifecyclePolicy registry-agentic-platform-agent-runtime",)
+    ),
+    "a bucket": Edit(_bucket, tuple(f"create {kind} storage-reports" for kind in BUCKET)),
+    "a secret": Edit(_secret, ("create ExternalSecret secrets-ai-agents-search-token",)),
+    "how long metrics stay": Edit(_retention, ("update Release kube-prometheus-stack",)),
+    "when vectors are copied": Edit(_copies, ("update CronJob vector-store-backup-cronjob",)),
+    "who may come in": Edit(
+        _clients, ("update NetworkPolicy network-policies-ai-gateway-gateway-network-policy",)
+    ),
+    "the system nodes": Edit(_system_nodes, ("update NodeGroup system-nodes",)),
+    "the address of traces": Edit(_public_name, ("update Release langfuse",)),
+    "the tool server": Edit(_tool_server, ("update Deployment tool-server-deployment",)),
+    "a key of the gateway": Edit(
+        _key, ("update ExternalSecret secrets-ai-gateway-gateway-api-keys",)
+    ),
+    # they are the provider's default tags: the real plugin goes on to each resource itself
+    "tags": Edit(_tags, ("update aws aws",)),
     "a tenant": Edit(
         _tenant,
         (
@@ -77,10 +167,18 @@ COMMON: dict[str, Edit] = {
         ),
     ),
 }
+# its backups are locked: AWS learns the new number too
+PROD: dict[str, Edit] = COMMON | {
+    "how long backups stay": Edit(
+        _backup, ("update Plan backup", "update VaultLockConfiguration backup")
+    )
+}
 AUTO: dict[str, Edit] = {
-    name: edit for name, edit in COMMON.items() if name != "the node autoscaler"
+    name: edit
+    for name, edit in PROD.items()
+    if name not in ("the node autoscaler", "the system nodes")
 } | {"a node's disk": Edit(_node_disk, ("update NodeClass general-pool",))}
-EDITS: Mapping[str, Mapping[str, Edit]] = {"dev": COMMON, "prod": COMMON, AUTO_MODE: AUTO}
+EDITS: Mapping[str, Mapping[str, Edit]] = {"dev": COMMON, "prod": PROD, AUTO_MODE: AUTO}
 
 
 def apply_edits(stack: str, data: dict[str, Any]) -> dict[str, Any]:

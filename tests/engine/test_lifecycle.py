@@ -4,6 +4,8 @@ from typing import Any
 
 import pytest
 
+from components.model_server import deployment_spec
+from components.model_server_config import ModelServerConfig
 from tests.harness.api_server import ApiServer
 from tests.harness.engine import Project, config_map, kubernetes
 
@@ -68,6 +70,31 @@ def test_somebody_elses_fields_are_no_drift_and_survive_an_update(
     live = api_server.client.get("apps/v1", "Deployment", "web", namespace)
     assert live["metadata"]["annotations"]["by"] == "a colleague"
     assert live["spec"]["template"]["spec"]["containers"][0]["image"] == "process.local/x:2"
+
+
+def test_what_a_scaler_decided_is_no_drift_and_survives_an_update(
+    project: Project, api_server: ApiServer, namespace: str
+) -> None:
+    """The platform's own Deployment of a model server, as KEDA's HPA leaves it behind."""
+
+    def scaled(image: str) -> dict[str, Any]:
+        data = {"engine": "vllm", "model": "qwen3-8b", "gpus": 1, "scaling": {"maxReplicas": 4}}
+        config = ModelServerConfig.model_validate(data)
+        spec = deployment_spec("web", config)
+        spec["template"]["spec"]["containers"][0]["image"] = image
+        nobody_runs_it = {"pulumi.com/skipAwait": "true"}
+        metadata = {"name": "web", "namespace": namespace, "annotations": nobody_runs_it}
+        return kubernetes("apps/v1:Deployment", "web", {"metadata": metadata, "spec": spec})
+
+    project.resources(scaled("process.local/x:1"))
+    project.up()
+    api_server.client.patch("apps/v1", "Deployment", "web", {"spec": {"replicas": 3}}, namespace)
+    assert project.preview("--refresh").changed == 0
+    project.resources(scaled("process.local/x:2"))
+    (fields,) = changed(project.up("--refresh")).values()
+    assert fields == ("spec.template.spec.containers[0].image",)
+    live = api_server.client.get("apps/v1", "Deployment", "web", namespace)
+    assert live["spec"]["replicas"] == 3
 
 
 def test_a_field_that_leaves_the_program_leaves_the_object(
