@@ -49,9 +49,7 @@ def oidc(home: Path) -> dict[str, str]:
     }
 
 
-def run(
-    home: Path, server: str, credentials: Mapping[str, str]
-) -> subprocess.CompletedProcess[str]:
+def run(home: Path, server: str, credentials: dict[str, str]) -> subprocess.CompletedProcess[str]:
     """The command as a Kubernetes client starts it, in a shell that points elsewhere."""
     endpoint = {"server": "https://x", "certificate-authority-data": "QQ=="}
     text = exec_kubeconfig(endpoint, cluster="ai-cluster", region=REGION, role_arn=ROLE)
