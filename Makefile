@@ -16,7 +16,7 @@ ROOT_OF_OWN = $$(test "$$(id -u)" = 0 || echo unshare --map-root-user)
 AREAS := models runtime recovery gateway retrieval preview
 
 .DEFAULT_GOAL := help
-.PHONY: help up status logs down clean ask trace token env preview check test test-stacks test-scaling test-gateway test-all bench docs format environment
+.PHONY: help up status logs down clean ask trace token env preflight preview check test test-stacks test-scaling test-gateway test-all bench docs format environment
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -53,6 +53,9 @@ token: environment ## a JWT for the local gateway (ARGS="--tenant demo")
 
 env: environment ## shell lines for the plain CLI: eval "$$(make -s env)"
 	@$(PYTHON) -m local env
+
+preflight: environment ## ask AWS, read-only, what up would fail on: STACK=prod (ARGS=--json)
+	@$(PYTHON) -m infra.preflight --stack "$(STACK)" $(ARGS)
 
 preview: environment ## preview a stack without cloud or credentials: STACK=prod
 	@$(PYTHON) -m local preview --stack "$(STACK)" $(ARGS)

@@ -4,6 +4,7 @@ Credentials are the caller's (environment, profile, SSO, OIDC or instance role, 
 finds them); none is read from a stack file, kept or printed.
 """
 
+from threading import Lock
 from typing import Any
 
 import boto3
@@ -27,6 +28,12 @@ from botocore.exceptions import (
 CONNECT_SECONDS = 5
 READ_SECONDS = 30
 ATTEMPTS = 5
+CLIENT = Config(
+    connect_timeout=CONNECT_SECONDS,
+    read_timeout=READ_SECONDS,
+    retries={"mode": "standard", "total_max_attempts": ATTEMPTS},
+    user_agent_appid="agentic-platform",
+)
 AWS_ERRORS = (BotoCoreError, ClientError)
 """What a call may raise; `explain` makes a line of each."""
 
@@ -69,20 +76,15 @@ class AwsSession:
         except ProfileNotFound as error:
             raise AwsSessionError(f"{error}; allowed are profiles of ~/.aws/config") from None
         self._clients: dict[str, Any] = {}
+        # making a client is what boto3 does not do from several threads
+        self._making = Lock()
 
     def client(self, service: str) -> Any:
         """A client that retries throttling and gives up on silence within a minute."""
-        if service not in self._clients:
-            self._clients[service] = self._session.client(
-                service,
-                config=Config(
-                    connect_timeout=CONNECT_SECONDS,
-                    read_timeout=READ_SECONDS,
-                    retries={"mode": "standard", "total_max_attempts": ATTEMPTS},
-                    user_agent_appid="agentic-platform",
-                ),
-            )
-        return self._clients[service]
+        with self._making:
+            if service not in self._clients:
+                self._clients[service] = self._session.client(service, config=CLIENT)
+            return self._clients[service]
 
     def caller(self) -> dict[str, str]:
         """`Account` and `Arn` of who asks; AwsSessionError when nobody does."""

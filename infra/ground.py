@@ -10,7 +10,6 @@ from components.access_control import AccessControl
 from components.autoscaling_operator import AutoscalingOperator
 from components.cert_manager import CertManager
 from components.custom_resource_definitions import CustomResourceDefinitions
-from components.gateway_secrets import gateway_entries
 from components.gpu_claim import GpuClaims
 from components.gpu_support import GpuSupport
 from components.namespace import Namespace
@@ -23,9 +22,9 @@ from components.secret_store import (
     SecretStore,
 )
 from components.service_mesh import MeshDoors, ServiceMesh
-from components.tracing import LANGFUSE_SECRETS, LangfuseTracingConfig
 from infra.config import CHECKOUT, PlatformConfig, given, state_path
 from infra.foundation import Foundation
+from infra.secret_entries import secret_entries
 
 Namespaces = Mapping[str, pulumi.Output[str]]
 
@@ -124,13 +123,8 @@ def secrets_folder(config: PlatformConfig) -> Path | None:
 def secrets(config: PlatformConfig, foundation: Foundation, namespaces: Namespaces) -> SecretStore:
     """Every Secret that some component of this stack mounts."""
     settings = config.secrets
-    wanted = [*settings.entries]
-    if isinstance(config.tracing, LangfuseTracingConfig):
-        wanted += LANGFUSE_SECRETS
     known = isinstance(settings, DirectoryConfig)
-    keys = config.gateway_keys
-    wanted += gateway_entries(config.gateway, keys, known=known, entries=settings.entries)
-    change: dict[str, Any] = {"entries": tuple(wanted)}
+    change: dict[str, Any] = {"entries": secret_entries(config, known=known)}
     if isinstance(settings, DirectoryConfig):
         change["directory"] = state_path(settings.directory)
     return SecretStore(

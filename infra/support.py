@@ -5,7 +5,7 @@ from datetime import date
 import pulumi
 
 from components.eks_support import support_finding
-from infra.config import PlatformConfig, StackConfig
+from infra.config import FoundationSection, StackConfig
 
 
 def warn_of_support(config: StackConfig, *, today: date) -> None:
@@ -13,7 +13,7 @@ def warn_of_support(config: StackConfig, *, today: date) -> None:
 
     A refusal would also keep people from the preview or the destroy that they need by then.
     """
-    if not isinstance(config, PlatformConfig) or config.cluster.eks is None:
+    if not isinstance(config, FoundationSection) or config.cluster.eks is None:
         return
     eks = config.cluster.eks
     finding = support_finding(eks.version, eks.support, today=today)

@@ -47,6 +47,7 @@ def test_a_profile_that_is_not_there_is_told_before_anything_is_asked() -> None:
         AwsSession(region="us-west-2", profile="nobody")
 
 
+@pytest.mark.slow
 @mock_aws
 def test_the_caller_is_known_by_account_and_name(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "testing")
