@@ -11,7 +11,7 @@ from components.encryption import Encryption
 from components.image_registry import ImageRegistry
 from components.object_storage import Bucket, ObjectStorage
 from components.region import dns_suffix_of, partition_of
-from infra.config import PROJECT, FoundationSection, given
+from infra.config import FoundationSection, given
 from infra.contract import AccountOutputs
 from infra.providers import aws_provider, aws_providers
 
@@ -50,7 +50,7 @@ def account_of(config: FoundationSection, outputs: AccountOutputs) -> Account:
     return Account(
         region=outputs.region,
         number=known(outputs.number),
-        providers=[aws_provider(outputs.region, tags=_tags(config))],
+        providers=[aws_provider(outputs.region, tags=config.resource_tags)],
         key_arns={purpose: known(arn) for purpose, arn in outputs.key_arns.items()},
         buckets={
             name: Bucket(known(each.name), known(each.arn))
@@ -60,13 +60,9 @@ def account_of(config: FoundationSection, outputs: AccountOutputs) -> Account:
     )
 
 
-def _tags(config: FoundationSection) -> dict[str, str]:
-    return {"Project": PROJECT, "Environment": config.environment} | config.tags
-
-
 def open_account(config: FoundationSection, region: str) -> Account:
     """Everything that the stack keeps on AWS beside a cluster."""
-    providers = aws_providers(region, tags=_tags(config))
+    providers = aws_providers(region, tags=config.resource_tags)
     opts = pulumi.ResourceOptions(providers=providers)
     caller = pulumi.InvokeOutputOptions(provider=providers[0])
     number: pulumi.Output[str] = aws.get_caller_identity_output(opts=caller).account_id

@@ -5,7 +5,7 @@ from typing import Any, Literal
 from pydantic import Field, ValidationInfo, model_validator
 
 from components.backup import BackupConfig
-from components.base import ConfigModel
+from components.base import PART_OF, ConfigModel
 from components.drain import TeardownConfig
 from components.encryption import EncryptionConfig
 from components.existing_network import ExistingNetworkConfig
@@ -66,6 +66,11 @@ class FoundationSection(ConfigModel):
     """Gives the gateway its address on EKS; EKS Auto Mode brings its own."""
     teardown: TeardownConfig = TeardownConfig()
     """What `pulumi destroy --run-program` does before the cluster goes."""
+
+    @property
+    def resource_tags(self) -> dict[str, str]:
+        """What every AWS resource of the stack bears."""
+        return {"Project": PART_OF, "Environment": self.environment} | self.tags
 
 
 class FoundationStackConfig(FoundationSection):

@@ -1,7 +1,6 @@
 """The drains on a real API server: real finalizers, and a small controller that takes them away."""
 
 import json
-import threading
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -13,12 +12,11 @@ from components.drain import Kind, TeardownConfig
 from components.drain_hooks import HOOKS, Deletion, Teardown, run_hook
 from components.drain_nodes import DEADLINE
 from components.drain_run import DrainError
-from local.kube import KubeClient, Manifest
 from tests.harness.api_server import ApiServer
+from tests.harness.finalizers import FINALIZER, Finalizers, free
 
 pytestmark = pytest.mark.api_server
 
-FINALIZER = "teardown.example.com/resources"
 KARPENTER = (
     ("karpenter.sh/v1", "NodePool"),
     ("karpenter.sh/v1", "NodeClaim"),
@@ -33,50 +31,6 @@ class Own(ClusterClient):
 
     def list(self, kind: Kind) -> list[Mapping[str, Any]]:
         return [it for it in super().list(kind) if it["metadata"]["name"].startswith(MARK)]
-
-
-class Controller:
-    """Takes its finalizer off what is being deleted, and remembers what it saw."""
-
-    def __init__(self, client: KubeClient, kinds: tuple[tuple[str, str], ...]) -> None:
-        self._client, self._kinds = client, kinds
-        self._stop = threading.Event()
-        self.freed: list[Manifest] = []
-
-    def __enter__(self) -> "Controller":
-        self._thread = threading.Thread(target=self._run)
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._stop.set()
-        self._thread.join()
-
-    @property
-    def kinds(self) -> list[str]:
-        return [it["kind"] for it in self.freed]
-
-    def _run(self) -> None:
-        while not self._stop.wait(0.05):
-            for version, kind in self._kinds:
-                for each in self._client.list(version, kind):
-                    metadata = each["metadata"]
-                    if "deletionTimestamp" in metadata and FINALIZER in metadata["finalizers"]:
-                        self.freed.append(each | {"kind": kind})
-                        free(self._client, version, kind, each)
-
-
-def free(client: KubeClient, version: str, kind: str, obj: Manifest) -> None:
-    metadata = obj["metadata"]
-    where = (version, kind, metadata["name"], metadata.get("namespace"))
-    if client.find(*where):
-        client.patch(
-            version,
-            kind,
-            metadata["name"],
-            {"metadata": {"finalizers": None}},
-            metadata.get("namespace"),
-        )
 
 
 def run(
@@ -113,7 +67,7 @@ def test_a_service_goes_once_its_controller_has_cleaned_up(
 ) -> None:
     client = api_server.client
     client.create(door(namespace))
-    with Controller(client, (("v1", "Service"),)) as seen:
+    with Finalizers(client, ("v1", "Service")) as seen:
         said = run(api_server, "drain-load-balancers")
     assert seen.kinds == ["Service"]
     assert client.find("v1", "Service", f"{MARK}-door", namespace) is None
@@ -154,7 +108,7 @@ def test_nodes_go_in_order_and_with_a_deadline_for_their_drain(api_server: ApiSe
     said = run(api_server, "drain-node-pool", {"metadata": {"name": MARK}}, node_drain_minutes=7)
     assert said == ["1 nodes of pool are drained within 7 minutes"]
     bounded = client.get("karpenter.sh/v1", "NodeClaim", MARK)["metadata"]["annotations"][DEADLINE]
-    with Controller(client, KARPENTER) as seen:
+    with Finalizers(client, *KARPENTER) as seen:
         run(api_server, "drain-nodes")
     assert seen.kinds == ["NodePool", "NodeClaim", "EC2NodeClass"]
     assert seen.freed[1]["metadata"]["annotations"][DEADLINE] == bounded
