@@ -115,7 +115,7 @@ def _on_foundation(config: PlatformConfig, stack: str, region: str | None) -> Fo
         cluster.kubeconfig, cluster=cluster.name, context=cluster.context
     )
     return Foundation(
-        in_cluster=_in_cluster(config, account, provider),
+        in_cluster=_drained(config, account, provider, kubeconfig=cluster.kubeconfig),
         ready=[],
         cluster_name=cluster.name,
         kubeconfig=cluster.kubeconfig,
@@ -159,6 +159,18 @@ def _in_cluster(
     return pulumi.ResourceOptions.merge(mirrored, definition_options(protect=config.protect))
 
 
+def _drained(
+    config: FoundationSection,
+    account: Account,
+    provider: pulumi.ProviderResource,
+    *,
+    kubeconfig: pulumi.Input[str],
+) -> pulumi.ResourceOptions:
+    """The same, for a cluster whose controllers make things on AWS that Pulumi does not know."""
+    drains = drain_options(config.teardown, retain=config.retain_on_delete, kubeconfig=kubeconfig)
+    return pulumi.ResourceOptions.merge(_in_cluster(config, account, provider), drains)
+
+
 def cluster_of_tenant(config: TenantStackConfig) -> pulumi.ResourceOptions:
     """The Kubernetes provider of the platform that a tenant's stack names."""
     if config.platform is not None:
@@ -187,12 +199,7 @@ def _on_eks(config: FoundationSection, eks: EksConfig, account: Account) -> Foun
         opts=account.opts,
     )
     provider = kubernetes_provider(cluster.kubeconfig, cluster=eks.name)
-    in_cluster = pulumi.ResourceOptions.merge(
-        _in_cluster(config, account, provider),
-        drain_options(
-            config.teardown, retain=config.retain_on_delete, kubeconfig=cluster.kubeconfig
-        ),
-    )
+    in_cluster = _drained(config, account, provider, kubeconfig=cluster.kubeconfig)
     place = Place(
         cluster=cluster,
         region=account.region,
