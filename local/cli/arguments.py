@@ -41,7 +41,16 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
     add("clean", "down, then remove this checkout's state, environment and the caches")
     preview = add("preview", "preview a stack hermetically: no cloud, no credentials")
     preview.add_argument("--stack", required=True, help="dev, prod, local, tenant-a or your own")
+    preview.add_argument("--config-file", help="its stack file (default: Pulumi.<stack>.yaml)")
     preview.add_argument("--markdown", metavar="FILE", help="also write a summary for a job page")
+    preview.add_argument(
+        "--policy",
+        action="store_true",
+        help="judge every resource by the rules of docs/policies.md",
+    )
+    preview.add_argument(
+        "--policy-config", metavar="FILE", help="JSON with other settings of those rules"
+    )
     ask = add("ask", "ask an agent a question through the gateway")
     ask.add_argument("question")
     ask.add_argument("--agent", default="customer-support-agent")

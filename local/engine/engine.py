@@ -189,7 +189,7 @@ def _finish(result: EngineResult, code: int, stderr: str, *, planned: bool) -> E
         result.errors.append(
             f"pulumi was killed (signal {-code}): run it again, that heals the state"
         )
-    elif code != 0 and not result.errors:
+    elif code != 0 and not result.errors and not any(it.mandatory for it in result.violations):
         lines = [line.removeprefix("error: ") for line in stderr.splitlines() if line.strip()]
         result.errors = lines or [f"pulumi ended with code {code} and said nothing"]
     return result

@@ -30,6 +30,7 @@ PARTS_OF_REPLACEMENT = {"create-replacement", "delete-replaced"}
 FAILED = re.compile(
     r"^(Preview|Update|Refresh|Destroy) failed: |^(preview|update|refresh|destroy) failed$"
 )
+STACK = "pulumi:pulumi:Stack"
 COLOUR = re.compile(r"<\{%.*?%\}>|\x1b\[[0-9;]*m")
 
 
@@ -48,6 +49,16 @@ class Step:
         return self.urn.rsplit("::", 1)[-1]
 
 
+@dataclass(frozen=True)
+class Violation:
+    """What a policy pack found; a mandatory one fails the run."""
+
+    rule: str
+    mandatory: bool
+    line: str
+    """Names the resource, what stands there, what is allowed and the way out."""
+
+
 @dataclass
 class EngineResult:
     """How one run ended, and what it did."""
@@ -61,6 +72,10 @@ class EngineResult:
     changes: dict[str, int] = field(default_factory=dict)
     """Counts by operation as the engine names it: create, update, same, …"""
     steps: list[Step] = field(default_factory=list)
+    violations: list[Violation] = field(default_factory=list)
+    """In the order in which they were found; empty without a policy pack."""
+    outputs: dict[str, Any] = field(default_factory=dict)
+    """What the stack exports, where the run came so far."""
     stdout: str = ""
     planned: bool = False
     """A preview: nothing was done."""
@@ -107,6 +122,7 @@ class EventReader:
             "resOutputsEvent": self._end,
             "resOpFailedEvent": self._end,
             "summaryEvent": self._summary,
+            "policyEvent": self._violation,
         }
         for name, handler in handlers.items():
             if isinstance(event.get(name), dict):
@@ -124,6 +140,15 @@ class EventReader:
         elif severity in ("info", "info#err", "warning") and text not in self.result.notices:
             self.result.notices.append(text)
 
+    def _violation(self, event: dict[str, Any]) -> None:
+        # The first line is the policy's description.
+        text = COLOUR.sub("", str(event.get("message", ""))).strip()
+        mandatory = event.get("enforcementLevel") == "mandatory"
+        line = text.partition("\n")[2] or text
+        found = Violation(str(event.get("policyName", "")), mandatory, line)
+        if found not in self.result.violations:
+            self.result.violations.append(found)
+
     def _begin(self, event: dict[str, Any]) -> None:
         metadata = event.get("metadata") or {}
         operation = str(metadata.get("op", ""))
@@ -136,7 +161,10 @@ class EventReader:
         if operation != "same":
             self._say(f"{operation} {step.name}")
 
-    def _end(self, _: dict[str, Any]) -> None:
+    def _end(self, event: dict[str, Any]) -> None:
+        metadata = event.get("metadata") or {}
+        if metadata.get("type") == STACK:
+            self.result.outputs = (metadata.get("new") or {}).get("outputs") or {}
         self._done += 1
         self._say(f"{self._done} of {max(self._done, sum(self._begun.values()))} resources")
 

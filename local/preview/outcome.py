@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from local.engine.events import EngineResult, Step
+from local.engine.events import STACK, EngineResult, Step
+from local.preview.budget import WHOLE, Budget
 
 SIGNS = {"create": "+", "update": "~", "replace": "±", "delete": "-", "read": ">"}
-STACK = "pulumi:pulumi:Stack"
 VERDICTS = {
     "checked": "checked by the API server",
     "schema": "checked against the schema only, as their namespace does not exist yet",
@@ -47,11 +47,14 @@ class Outcome:
     verdicts: list[Verdict] = field(default_factory=list)
     notices: list[str] = field(default_factory=list)
     """What could not be had for the checks, such as the schema of a kind."""
+    budget: Budget = WHOLE
+    """How many resources a stack of its kind may have."""
     seconds: float = 0.0
 
     @property
     def ok(self) -> bool:
-        return self.result.ok and not self.result.errors
+        broken = any(it.mandatory for it in self.result.violations)
+        return self.result.ok and not self.result.errors and not broken
 
     @property
     def steps(self) -> list[Step]:
@@ -68,9 +71,21 @@ class Outcome:
                 lines.append(f"{len(names)} Kubernetes objects {meaning}{shown}")
         return lines
 
+    @property
+    def resources(self) -> int:
+        """How many the stack would have, without itself."""
+        return sum(1 for s in self.result.steps if s.operation != "delete" and s.type != STACK)
+
     def said(self) -> list[str]:
-        """What plugins and program said, then what the checks lacked."""
-        return list(dict.fromkeys([*self.result.notices, *self.notices]))
+        """What plugins and program said, then what the checks lacked, then the stack's size."""
+        size = [self.budget.line(self.resources)] if self.result.ok else []
+        return list(dict.fromkeys([*self.result.notices, *self.notices, *size]))
+
+    def violation_lines(self) -> list[str]:
+        """One line for each violation of a rule, the mandatory ones first."""
+        ordered = sorted(self.result.violations, key=lambda it: (not it.mandatory, it.rule))
+        words = {True: "mandatory", False: "advisory "}
+        return [f"{words[it.mandatory]}  {it.rule}  {it.line}" for it in ordered]
 
     def text(self) -> str:
         """For a terminal."""
@@ -78,6 +93,8 @@ class Outcome:
         lines += [f"  {_line(step)}" for step in self.steps]
         lines += ["", *(f"  {line}" for line in self.check_lines())]
         lines += ["", *(f"  {line}" for line in self.said())]
+        if self.result.violations:
+            lines += ["", "Policies:", *(f"  {line}" for line in self.violation_lines())]
         if self.result.errors:
             lines += ["", "Errors:", *(f"  {_indented(error)}" for error in self.result.errors)]
         lines += ["", f"{'ok' if self.ok else 'FAILED'} in {self.seconds:.1f} s"]
@@ -93,9 +110,18 @@ class Outcome:
             "ok": self.ok,
             "seconds": round(self.seconds, 1),
             "summary": self.result.changes,
+            "budget": {
+                "kind": self.budget.kind,
+                "resources": self.resources,
+                "most": self.budget.most,
+            },
             "errors": self.result.errors,
             "notices": self.said(),
             "checks": dict(Counter(v.verdict for v in self.verdicts)),
+            "violations": [
+                {"rule": it.rule, "mandatory": it.mandatory, "line": it.line}
+                for it in self.result.violations
+            ],
             "resources": [
                 {
                     "operation": step.operation,
@@ -113,6 +139,8 @@ class Outcome:
         parts = [f"## {mark} `{self.stack}`: {self.result.summary}"]
         if self.result.errors:
             parts.append("### Errors\n" + _fenced(self.result.errors))
+        if self.result.violations:
+            parts.append("### Policies\n" + _fenced(self.violation_lines()))
         parts.append("\n".join(f"- {_escaped(line)}" for line in self.check_lines()))
         kinds = Counter((step.operation, step.type) for step in self.steps)
         rows = [f"| {SIGNS[op]} | `{kind}` | {n} |" for (op, kind), n in sorted(kinds.items())]

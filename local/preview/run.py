@@ -9,10 +9,13 @@ from pathlib import Path
 from local import secrets
 from local.control_plane import ControlPlane, lease
 from local.crds import load, locked
-from local.engine import Engine
+from local.engine import Engine, EngineResult
 from local.kubeconfig import Kubeconfig
 from local.paths import CHECKOUT, Cache, State
+from local.preview.budget import budget_of
 from local.preview.outcome import Outcome, Verdict
+from local.preview.policies import Policies
+from local.preview.references import bases, make_up, of_this_state
 from local.report import Progress
 
 COMPONENTS = ("etcd", "kube-apiserver")
@@ -28,9 +31,11 @@ def preview(
     progress: Progress,
     *,
     checkout: Path = CHECKOUT,
+    policies: Policies | None = None,
 ) -> Outcome:
     """What `stack` would make from nothing, each Kubernetes object judged by a real API server.
 
+    With `policies` every resource is judged by that pack too.
     `tools` must have `pulumi`; without etcd and kube-apiserver the objects stay unchecked, and the
     outcome says so. Raises UserError for what keeps it from starting.
     """
@@ -40,9 +45,14 @@ def preview(
         state.make()
         secrets.ensure(state.secrets)
         with _api_server(state, tools, cache, progress) as serving:
-            outcome = _preview(
-                stack, file, Runner(checkout, state, tools, cache, progress, serving)
-            )
+            runner = Runner(checkout, state, tools, cache, progress, serving)
+            placeholders = [
+                make_up(runner.engine, below, base, runner.outputs_of)
+                for below, base in bases(file)
+            ]
+            outcome = _preview(stack, file, runner, policies)
+    outcome.notices += placeholders
+    outcome.budget = budget_of(file.read_text(encoding="utf-8"))
     outcome.seconds = time.monotonic() - began
     return outcome
 
@@ -67,11 +77,25 @@ class Runner:
         self.engine = Engine(checkout, state, tools, kubeconfig=kubeconfig)
         self.report = state.root / "report.jsonl"
 
-    def run(self, stack: str, title: str) -> Outcome:
+    def add(self, stack: str, file: Path) -> None:
+        """Make the stack in this preview's state."""
+        copy = self.state.root / "pulumi" / f"Pulumi.{stack}.yaml"
+        # The stack file's paths below .local/ mean this preview's state, not the checkout's.
+        text = of_this_state(file.read_text(encoding="utf-8"))
+        copy.write_text(text.replace(STATE_FOLDER, f"{self.state.root}/"), encoding="utf-8")
+        self.engine.ensure_stack(stack, config_file=copy)
+
+    def outputs_of(self, stack: str, file: Path) -> EngineResult:
+        """A preview of a stack that the previewed one reads."""
+        self.add(stack, file)
+        return self.run(stack, f"pulumi preview ({stack}), for its outputs").result
+
+    def run(self, stack: str, title: str, policies: Policies | None = None) -> Outcome:
         self.report.unlink(missing_ok=True)
         with self.progress.step(title) as step:
             result = self.engine.run(
                 "preview",
+                *(policies.arguments() if policies else ()),
                 stack=stack,
                 on_event=lambda text: self.progress.detail(step, text),
                 environment={
@@ -84,13 +108,9 @@ class Runner:
         return Outcome(stack, result, [Verdict.parse(line) for line in lines.splitlines()])
 
 
-def _preview(stack: str, file: Path, runner: Runner) -> Outcome:
-    copy = runner.state.root / "pulumi" / file.name
-    # The stack file's paths below .local/ mean this preview's state, not the checkout's.
-    text = file.read_text(encoding="utf-8").replace(STATE_FOLDER, f"{runner.state.root}/")
-    copy.write_text(text, encoding="utf-8")
-    runner.engine.ensure_stack(stack, config_file=copy)
-    outcome = runner.run(stack, f"pulumi preview ({stack})")
+def _preview(stack: str, file: Path, runner: Runner, policies: Policies | None) -> Outcome:
+    runner.add(stack, file)
+    outcome = runner.run(stack, f"pulumi preview ({stack})", policies)
     needed = missing_crds(outcome.verdicts)
     if not runner.serving or not needed:
         return outcome
@@ -98,7 +118,10 @@ def _preview(stack: str, file: Path, runner: Runner) -> Outcome:
         loaded = load(runner.state.kubeconfig, needed, cache=runner.cache, progress=runner.progress)
         step.outcome = f"{len(loaded)} kinds"
     placeholders = sorted(crd.kind for crd in loaded if crd.origin == "placeholder")
+    # The pack has seen every resource: their kinds being known changes nothing for it.
+    violations = outcome.result.violations
     outcome = runner.run(stack, f"pulumi preview ({stack}), with those kinds")
+    outcome.result.violations = violations
     if placeholders:
         outcome.notices.append(
             f"accepted by PLACEHOLDER schemas that accept any body: {', '.join(placeholders)}"

@@ -3,10 +3,10 @@
 The file is `resources.yaml`, or the one that the variable RESOURCES names. Each resource has a
 `type` (Pulumi type token), a `name` and `properties`; `dependsOn` names earlier ones, `secrets` are
 dotted paths of properties to hide, `outputs` those that others ask for, `deleteSeconds` bounds its
-deletion, `remote` is for components. `beforeDelete` names `hooks`: each writes its resource's name to
-a file, and fails with `fail`. `${name.output}` in a property is another resource's output,
-`${call.name.key}` the answer to one of the `calls`. `providers`, by package, are made when they are
-wanted. `runError` and `bug` end the program.
+deletion, `remote` is for components, `protect` forbids deletion. `beforeDelete` names `hooks`: each
+writes its resource's name to a file, and fails with `fail`. `${name.output}` in a property is
+another resource's output, `${call.name.key}` the answer to one of the `calls`. `providers`, by
+package, are made when they are wanted. `runError` and `bug` end the program.
 """
 
 import os
@@ -106,6 +106,7 @@ class Program:
             options = pulumi.ResourceOptions(
                 depends_on=waits,
                 provider=own,
+                protect=entry.get("protect"),
                 custom_timeouts=pulumi.CustomTimeouts(delete=f"{seconds}s"),
                 hooks=pulumi.ResourceHookBinding(
                     before_delete=[self.hooks[name] for name in entry.get("beforeDelete", [])]
