@@ -121,7 +121,7 @@ def rows() -> list[Row]:
         found.append(measured("preview, nothing changed", prod, "preview"))
         found.append(measured("refresh", prod, "refresh", *apply))
         prod.run("state", "unprotect", "--all", "--yes")
-        found.append(measured("destroy", prod, "destroy", *apply))
+        found.append(measured("destroy", prod, "destroy", "--run-program", *apply))
         prod.client.close()
     return found
 

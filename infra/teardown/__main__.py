@@ -16,9 +16,9 @@ from infra.teardown.leftover import Leftover
 from infra.teardown.report import json_text, left, text
 from infra.teardown.scope import Scope, StateError, read_state
 
-NOT_NOW = (
-    "cluster '{cluster}' is still there, and what it uses looks like what it left: nothing was "
-    "deleted; run `pulumi destroy --run-program` first"
+IN_USE = (
+    "cluster '{cluster}' is still there, and what it uses looks like what it left: nothing is "
+    "deleted before `pulumi destroy --run-program`"
 )
 
 
@@ -68,8 +68,8 @@ def _sweep(arguments: argparse.Namespace, ask: Callable[[str], str]) -> int:
     there = cluster_is_there(session, scope.cluster)
     found = take_inventory(session, scope)
     failed: dict[str, str] = {}
-    if arguments.delete and there:
-        _tell(NOT_NOW.format(cluster=scope.cluster))
+    if there:
+        _tell(IN_USE.format(cluster=scope.cluster))
     elif arguments.delete and left(found) and _agreed(arguments, scope, found, ask):
         sweep = Sweep(session, _tell)
         sweep.run(found)

@@ -82,7 +82,7 @@ def find_tagged(tagging: Any, scope: Scope, known: set[str]) -> Iterator[Leftove
     for each in (it for page in pages for it in page["ResourceTagMappingList"]):
         arn = each["ResourceARN"]
         service, name = arn.split(":")[2], _last(arn)
-        if scope.has(arn, name) or {arn, name} & known:
+        if scope.has(arn, name) or _ends_with_one(arn, known):
             continue
         if service in HOLDS_DATA:
             yield Leftover(service, arn, "kept", "holds data or keys to it: delete it yourself")
@@ -90,6 +90,10 @@ def find_tagged(tagging: Any, scope: Scope, known: set[str]) -> Iterator[Leftove
             why = proof(tags_of(each["Tags"]), scope.cluster)
             reason = f"{why}, but of a kind that is not deleted here" if why else UNPROVEN
             yield Leftover(service, arn, "report", reason)
+
+
+def _ends_with_one(arn: str, ids: set[str]) -> bool:
+    return any(arn == it or arn.endswith((f":{it}", f"/{it}")) for it in ids)
 
 
 def _last(arn: str) -> str:

@@ -4,7 +4,8 @@ The file is `resources.yaml`, or the one that the variable RESOURCES names. Each
 `type` (Pulumi type token), a `name` and `properties`; `dependsOn` names earlier ones, `secrets` are
 dotted paths of properties to hide, `outputs` those that others ask for, `deleteSeconds` bounds its
 deletion, `remote` is for components, `protect` forbids deletion. `beforeDelete` names `hooks`: each
-writes its resource's name to a file, and fails with `fail`. `${name.output}` in a property is
+writes its resource's name to a file, and fails with `fail`. `drain` has the platform's own hooks
+before what its drains are for. `${name.output}` in a property is
 another resource's output, `${call.name.key}` the answer to one of the `calls`. `providers`, by
 package, are made when they are wanted. `runError` and `bug` end the program.
 """
@@ -40,6 +41,7 @@ class Program:
         self.answers: dict[str, Any] = {}
         hooks = document.get("hooks") or {}
         self.hooks = {name: self.hook(name, settings or {}) for name, settings in hooks.items()}
+        self.drains = drains(document.get("drain"))
 
     def hook(self, name: str, settings: dict[str, Any]) -> pulumi.ResourceHook:
         async def told(args: pulumi.ResourceHookArgs) -> None:
@@ -112,6 +114,7 @@ class Program:
                     before_delete=[self.hooks[name] for name in entry.get("beforeDelete", [])]
                 ),
             )
+            options = pulumi.ResourceOptions.merge(options, self.drains)
             made = Anything(entry["type"], entry["name"], outputs | properties, options)
         self.made[entry["name"]] = made
 
@@ -128,6 +131,16 @@ class Program:
             output = resource.id if path[0] == "id" else getattr(resource, path[0])
             return pulumi.Output.from_input(output).apply(lambda it: dig(it, path[1:]))
         return value
+
+
+def drains(settings: dict[str, Any] | None) -> pulumi.ResourceOptions:
+    if settings is None:
+        return pulumi.ResourceOptions()
+    from components.drain import TeardownConfig
+    from infra.drain_options import drain_options
+
+    config = TeardownConfig.model_validate(settings["teardown"])
+    return drain_options(config, retain=False, kubeconfig=settings["kubeconfig"])
 
 
 def dig(value: Any, path: list[str]) -> Any:
