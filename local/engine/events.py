@@ -3,7 +3,7 @@
 import json
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -43,6 +43,8 @@ class Step:
     operation: str
     changed: tuple[str, ...] = ()
     """Paths of the inputs that differ; a trailing ` (replaces)` marks the ones that force it."""
+    inputs: Mapping[str, Any] = field(default_factory=dict, compare=False, repr=False)
+    """As the engine tells them: without the text of secrets."""
 
     @property
     def name(self) -> str:
@@ -156,7 +158,8 @@ class EventReader:
             return
         self._begun[operation] += 1
         urn, kind = str(metadata.get("urn", "")), str(metadata.get("type", ""))
-        step = Step(urn, kind, operation, _changed(metadata))
+        inputs = (metadata.get("new") or {}).get("inputs") or {}
+        step = Step(urn, kind, operation, _changed(metadata), inputs)
         self.result.steps.append(step)
         if operation != "same":
             self._say(f"{operation} {step.name}")

@@ -8,6 +8,8 @@ from typing import Any
 
 from local.engine.events import STACK, EngineResult, Step
 from local.preview.budget import WHOLE, Budget
+from local.preview.cost import Cost, estimate
+from local.preview.pool_cost import Resource
 
 SIGNS = {"create": "+", "update": "~", "replace": "±", "delete": "-", "read": ">"}
 VERDICTS = {
@@ -76,6 +78,12 @@ class Outcome:
         """How many the stack would have, without itself."""
         return sum(1 for s in self.result.steps if s.operation != "delete" and s.type != STACK)
 
+    @property
+    def cost(self) -> Cost:
+        """Of what the stack would be."""
+        kept = [s for s in self.result.steps if s.operation != "delete"]
+        return estimate(Resource(step.type, step.inputs) for step in kept)
+
     def said(self) -> list[str]:
         """What plugins and program said, then what the checks lacked, then the stack's size."""
         size = [self.budget.line(self.resources)] if self.result.ok else []
@@ -93,6 +101,8 @@ class Outcome:
         lines += [f"  {_line(step)}" for step in self.steps]
         lines += ["", *(f"  {line}" for line in self.check_lines())]
         lines += ["", *(f"  {line}" for line in self.said())]
+        if priced := self.cost.lines():
+            lines += ["", "Cost:", *(f"  {line}" for line in priced)]
         if self.result.violations:
             lines += ["", "Policies:", *(f"  {line}" for line in self.violation_lines())]
         if self.result.errors:
@@ -115,6 +125,7 @@ class Outcome:
                 "resources": self.resources,
                 "most": self.budget.most,
             },
+            "cost": self.cost.as_json(),
             "errors": self.result.errors,
             "notices": self.said(),
             "checks": dict(Counter(v.verdict for v in self.verdicts)),
@@ -141,6 +152,10 @@ class Outcome:
             parts.append("### Errors\n" + _fenced(self.result.errors))
         if self.result.violations:
             parts.append("### Policies\n" + _fenced(self.violation_lines()))
+        if priced := self.cost.lines():
+            parts.append(f"**Cost:** {priced[0]}")
+            detail = "\n".join(f"- {_escaped(line)}" for line in priced[1:])
+            parts.append(f"<details><summary>By part</summary>\n\n{detail}\n</details>")
         parts.append("\n".join(f"- {_escaped(line)}" for line in self.check_lines()))
         kinds = Counter((step.operation, step.type) for step in self.steps)
         rows = [f"| {SIGNS[op]} | `{kind}` | {n} |" for (op, kind), n in sorted(kinds.items())]
