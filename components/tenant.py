@@ -6,6 +6,7 @@ from pulumi import ComponentResource, Output, ResourceOptions
 from pydantic import Field, field_validator
 
 from components.access_control import AccessControlConfig, access_control_manifests
+from components.admission_policies import ADMISSION_LABEL
 from components.base import ConfigModel
 from components.kubernetes_object import kubernetes_object
 from components.namespace import (
@@ -75,7 +76,7 @@ def tenant_namespace_manifest(name: str, config: TenantConfig) -> dict[str, Any]
     namespace = NamespaceConfig(
         pod_security=config.pod_security,
         istio_injection=config.istio_injection,
-        labels={TENANT_LABEL: name},
+        labels={TENANT_LABEL: name, ADMISSION_LABEL: "tenant"},
     )
     return namespace_manifest(name, namespace)
 

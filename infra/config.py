@@ -15,6 +15,7 @@ from pydantic import (
 )
 
 from components.access_control import AccessControlConfig
+from components.admission_policies import AdmissionPoliciesConfig
 from components.agent_operator import AgentOperatorConfig
 from components.autoscaling_operator import AutoscalingOperatorConfig
 from components.cert_manager import CertManagerConfig
@@ -108,6 +109,8 @@ class PlatformConfig(FoundationSection):
     """Who may work on agents."""
     network_policies: TrafficConfig | None = None
     """Who may talk to whom; without it everybody to everybody."""
+    admission_policies: AdmissionPoliciesConfig | None = None
+    """What the API server refuses in the namespaces of the platform and its tenants."""
     secrets: SecretStoreConfig
     """Where secrets come from."""
 

@@ -22,6 +22,7 @@ from components.secret_store import (
     SecretStore,
 )
 from components.service_mesh import MeshDoors, ServiceMesh
+from infra.admission import admission_policies, under_policies
 from infra.config import CHECKOUT, PlatformConfig, given, state_path
 from infra.foundation import Foundation
 from infra.secret_entries import secret_entries
@@ -74,7 +75,7 @@ def operators(config: PlatformConfig, foundation: Foundation) -> list[pulumi.Res
         "priority", config=config.priority_classes, opts=foundation.in_cluster
     )
     # A Pod that names a class which is not there is refused.
-    return [*waits, *made, classes]
+    return [*waits, *made, classes, *admission_policies(config, foundation)]
 
 
 def namespaces(
@@ -85,7 +86,7 @@ def namespaces(
         foundation.in_cluster, pulumi.ResourceOptions(depends_on=ready)
     )
     made: Namespaces = {
-        name: Namespace(name, config=settings, opts=waiting).namespace
+        name: Namespace(name, config=under_policies(settings), opts=waiting).namespace
         for name, settings in config.namespaces.items()
     }
     AccessControl(

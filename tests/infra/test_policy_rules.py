@@ -1,5 +1,6 @@
 """The rules of the policy pack as pure functions: each refuses what breaks it, and only that."""
 
+import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -7,7 +8,8 @@ from typing import Any
 import pytest
 import yaml
 
-from infra.policies.rules import every
+from components.admission_policies import FLOATING_TAGS
+from infra.policies.rules import every, images
 from infra.policies.rules.rule import UNKNOWN, Finding, Resource, Rule
 from local.paths import CHECKOUT
 from local.preview.budget import FOUNDATION, PLATFORM, WHOLE, budget_of
@@ -104,6 +106,10 @@ def test_a_stack_may_grow_to_its_budget_and_not_beyond() -> None:
     )
 
 
+def test_the_tags_that_move_are_those_that_the_cluster_refuses() -> None:
+    assert set(FLOATING_TAGS) == images.LOOSE
+
+
 def test_settings_come_from_the_pack_then_from_the_stack_then_from_the_rule() -> None:
     mirror = RULES["image-mirror"]
     assert mirror.settled({}, {}) == {"mirror": ""}
@@ -141,3 +147,13 @@ def test_the_budgets_of_split_stacks_are_those_of_their_kind() -> None:
         assert settled(stack, {})["resources"] == budget.most
     below = {"cluster": {"stack": {"name": "o/agentic-platform/f"}}}
     assert settled(below, {})["resources"] == PLATFORM.most
+
+
+def test_the_pack_runs_with_the_pulumi_of_the_program() -> None:
+    def pins(file: str) -> list[str]:
+        read = tomllib.loads((CHECKOUT / file).read_text(encoding="utf-8"))
+        groups = read.get("dependency-groups", {}).values()
+        listed = [*read["project"]["dependencies"], *(it for group in groups for it in group)]
+        return [it for it in listed if it.startswith("pulumi==")]
+
+    assert pins("infra/policies/pyproject.toml") == pins("pyproject.toml") != []

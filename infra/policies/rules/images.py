@@ -8,7 +8,7 @@ from .rule import TEXT, Finding, Resource, Rule, Setting, Settings, at, known
 
 RELEASE = "kubernetes:helm.sh/v3:Release"
 OBJECTS = (*WORKLOADS, "kubernetes:kagent.dev/")
-LOOSE = frozenset({"latest", "main", "master", "edge", "nightly", "stable", "dev"})
+LOOSE = frozenset({"latest", "main", "master", "edge", "nightly", "stable"})
 PRIVATE = (".amazonaws.com", ".amazonaws.com.cn", ".local", ".internal")
 """Hosts of an account and of a machine: nodes ask nobody else for these."""
 
