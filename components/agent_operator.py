@@ -7,7 +7,7 @@ from pydantic import Field
 
 from components.base import ConfigModel
 from components.child_options import child_options
-from components.helm_chart import HelmChart
+from components.helm_chart import RECORDS_NAMESPACE, HelmChart
 from components.ordering import after
 
 BUNDLED_AGENTS = (
@@ -81,19 +81,20 @@ class AgentOperator(ComponentResource):
         opts: ResourceOptions | None = None,
     ) -> None:
         super().__init__("agentic:agents:AgentOperator", name, None, opts)
+        child = child_options(self, opts)
         crds = HelmChart(
             "kagent-crds",
             chart="kagent-crds",
-            namespace=namespace,
+            namespace=RECORDS_NAMESPACE,
             values={"kmcp": {"enabled": False}},
-            opts=child_options(self, opts),
+            opts=ResourceOptions(parent=self),
         )
         controller = HelmChart(
             "kagent",
             chart="kagent",
             namespace=namespace,
             values=chart_values(config, traces_url=traces_url),
-            opts=ResourceOptions(parent=self, depends_on=[crds]),
+            opts=ResourceOptions.merge(child, ResourceOptions(depends_on=[crds])),
         )
         self.namespace = after(namespace, [controller])
         self.register_outputs({"namespace": self.namespace})

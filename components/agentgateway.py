@@ -8,9 +8,9 @@ from pulumi import ComponentResource, Input, Output, Resource, ResourceOptions
 from components import agentgateway_objects, agentgateway_routes, endpoint_picker
 from components.agentgateway_objects import KEYS_SECRET, key_entries
 from components.base import metadata
-from components.child_options import child_options
+from components.child_options import child_options, without_waits
 from components.gateway_config import GATEWAY_NAME, GatewayConfig
-from components.helm_chart import HelmChart
+from components.helm_chart import RECORDS_NAMESPACE, HelmChart
 from components.kubernetes_object import kubernetes_object
 from components.ordering import after, placed
 from inference.routing import RouteTable
@@ -38,7 +38,7 @@ class Agentgateway(ComponentResource):
         opts: ResourceOptions | None = None,
     ) -> None:
         """API keys by tenant, or the name of the Secret that another operator fills with hashes."""
-        super().__init__("agentic:gateway:Agentgateway", name, None, opts)
+        super().__init__("agentic:gateway:Agentgateway", name, None, without_waits(opts))
         child = child_options(self, opts)
         controller = self._controller(name, child, pools=bool(endpoint_picker.pooled(routes)))
         given = bool(api_keys) or api_key_secret is not None
@@ -65,14 +65,18 @@ class Agentgateway(ComponentResource):
         space = {"apiVersion": "v1", "kind": "Namespace", "metadata": meta}
         home = after(SYSTEM_NAMESPACE, [kubernetes_object(f"{name}-system", space, opts=child)])
         crds = HelmChart(
-            "agentgateway-crds", chart="agentgateway-crds", namespace=home, values={}, opts=child
+            "agentgateway-crds",
+            chart="agentgateway-crds",
+            namespace=RECORDS_NAMESPACE,
+            values={},
+            opts=ResourceOptions(parent=self),
         )
         return HelmChart(
             "agentgateway",
             chart="agentgateway",
             namespace=home,
             values=controller_values(pools=pools),
-            opts=ResourceOptions(parent=self, depends_on=[crds]),
+            opts=ResourceOptions.merge(child, ResourceOptions(depends_on=[crds])),
         )
 
 

@@ -11,6 +11,10 @@ from components.versions import CHARTS, Chart
 
 RELEASE = "kubernetes:helm.sh/v3:Release"
 INSTALL_TIMEOUT_SECONDS = 900
+RECORDS_NAMESPACE = "kube-system"
+"""Where a chart of definitions alone keeps the record of its release: without Pods it waits for
+nothing. When the engine refuses to delete something protected, it walks every path through what
+that waits for (resource/graph/dependency_graph.go): from deep in a stack this takes hours."""
 KEEP = {"helm.sh/resource-policy": "keep"}
 """Annotation of what Helm leaves behind when a release goes: kinds that others have objects of."""
 

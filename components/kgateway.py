@@ -6,9 +6,9 @@ from typing import Any
 from pulumi import ComponentResource, Input, Output, ResourceOptions
 
 from components.base import metadata
-from components.child_options import child_options
+from components.child_options import child_options, without_waits
 from components.gateway_config import GATEWAY_NAME, GatewayConfig
-from components.helm_chart import HelmChart
+from components.helm_chart import RECORDS_NAMESPACE, HelmChart
 from components.kgateway_objects import manifests
 from components.kubernetes_object import kubernetes_object
 from components.ordering import after, placed
@@ -35,7 +35,7 @@ class Kgateway(ComponentResource):
         api_key_secret: Input[str] | None = None,
         opts: ResourceOptions | None = None,
     ) -> None:
-        super().__init__("agentic:gateway:Kgateway", name, None, opts)
+        super().__init__("agentic:gateway:Kgateway", name, None, without_waits(opts))
         child = child_options(self, opts)
         system = kubernetes_object(
             f"{name}-system",
@@ -48,14 +48,18 @@ class Kgateway(ComponentResource):
         )
         home = after(SYSTEM_NAMESPACE, [system])
         crds = HelmChart(
-            "kgateway-crds", chart="kgateway-crds", namespace=home, values={}, opts=child
+            "kgateway-crds",
+            chart="kgateway-crds",
+            namespace=RECORDS_NAMESPACE,
+            values={},
+            opts=ResourceOptions(parent=self),
         )
         controller = HelmChart(
             "kgateway",
             chart="kgateway",
             namespace=home,
             values=controller_values(),
-            opts=ResourceOptions(parent=self, depends_on=[crds]),
+            opts=ResourceOptions.merge(child, ResourceOptions(depends_on=[crds])),
         )
         objects = manifests(
             config, routes, namespace=namespace, jwks=jwks, api_key_secret=api_key_secret

@@ -50,3 +50,20 @@ def test_helm_leaves_the_kinds_that_a_controller_brought() -> None:
     assert values_of("secret-operator")["crds"]["annotations"] == kept
     assert values_of("karpenter-crd")["additionalAnnotations"] == kept
     assert values_of("cert-manager")["crds"]["keep"] is True
+
+
+@pytest.mark.parametrize("stack", ["prod", AUTO_MODE])
+def test_what_is_protected_waits_for_little(stack: str) -> None:
+    """When the engine refuses to delete it, it walks every path there is, and marks none: with all
+    the platform below a protected resource, `pulumi destroy` would answer after hours."""
+    made = built(stack)
+    paths: dict[str, int] = {}
+
+    def count(urn: str) -> int:
+        if urn not in paths:
+            paths[urn] = 1 + sum(count(each) for each in made.waits.get(urn, ()))
+        return paths[urn]
+
+    assert made.protected
+    long = {urn.rsplit("::", 1)[1]: count(urn) for urn in made.protected if count(urn) > 10**5}
+    assert long == {}

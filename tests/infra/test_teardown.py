@@ -104,30 +104,51 @@ def test_ours_goes_in_order_and_what_is_anothers_or_data_stays(
     assert {fates[world.ours.ids["snapshot"]], fates[key]} == {"kept"}
     assert before["knownMonthlyUsd"] > 1000
 
+    asked = _noting(monkeypatch)
     refusals = _refusing(monkeypatch, "DeleteSecurityGroup", 2)
-    done: list[str] = []
-    for kind, act in deletion.DELETIONS.items():
-        monkeypatch.setitem(deletion.DELETIONS, kind, _noted(done, kind, act))
     assert world.run("--json", "--delete", "--yes") == 0
     after = listed(capsys)
     assert after["failed"] == {}
     assert {it["id"] for it in after["leftovers"]} == {world.ours.ids["snapshot"], key}
     assert refusals == ["DependencyViolation"] * 2
-    once = list(dict.fromkeys(done))
-    assert once == [kind for kind in deletion.ORDER if kind in once]
-    assert len(once) == 9
+    for first, then in HELD_BY:
+        assert max(_places(asked, first)) < min(_places(asked, then)), (first, then)
 
     assert world.run() == 0
     assert "0 left; 2 kept on purpose" in capsys.readouterr().out
     _all_of_the_other_is_there(world)
 
 
-def _noted(done: list[str], kind: str, act: Any) -> Any:
-    def noted(session: AwsSession, name: str) -> None:
-        done.append(kind)
-        act(session, name)
+HELD_BY = (
+    ("TerminateInstances", "DeleteVolume"),
+    ("TerminateInstances", "DeleteNetworkInterface"),
+    ("DeleteLoadBalancer", "DeleteTargetGroup"),
+    ("DeleteNetworkInterface", "DeleteSecurityGroup"),
+    ("RevokeSecurityGroupIngress", "DeleteSecurityGroup"),
+)
+"""What has to be done before what AWS would refuse else."""
 
-    return noted
+
+def _places(asked: list[str], operation: str) -> list[int]:
+    return [place for place, each in enumerate(asked) if each == operation]
+
+
+def _noting(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Every operation that AWS is asked for from here on, in order."""
+    asked: list[str] = []
+    make = AwsSession.client
+
+    def note(model: Any, **_: Any) -> None:
+        asked.append(model.name)
+
+    def client(self: AwsSession, name: str) -> Any:
+        made = make(self, name)
+        made.meta.events.register(f"before-call.{name}.*", note, unique_id="note")
+        made.meta.events.register("before-call.elastic-load-balancing-v2.*", note, unique_id="lb")
+        return made
+
+    monkeypatch.setattr(AwsSession, "client", client)
+    return asked
 
 
 def _refusing(monkeypatch: pytest.MonkeyPatch, operation: str, times: int) -> list[str]:
