@@ -7,7 +7,7 @@ from pulumi import ComponentResource, Input, Output, Resource, ResourceOptions, 
 
 from components import envoy_gateway
 from components.agentgateway import Agentgateway
-from components.child_options import child_options
+from components.child_options import child_options, without_waits
 from components.envoy_bootstrap import bootstrap, render
 from components.gateway_config import GATEWAY_NAME, GatewayConfig
 from components.gateway_support import refusals
@@ -71,7 +71,7 @@ class Gateway(ComponentResource):
         whose entries are tenant → key; `agentgateway` the keys, or the name of a Secret of their
         hashes. Only `envoy` traces: to OTLP over HTTP. What goes into a namespace of the backends
         waits for the one of that name in `backend_namespaces`."""
-        super().__init__("agentic:gateway:Gateway", name, None, opts)
+        super().__init__("agentic:gateway:Gateway", name, None, without_waits(opts))
         refused = refusals(config, routes)
         if refused:
             raise RunError("\n".join(refused))
