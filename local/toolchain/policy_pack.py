@@ -21,7 +21,7 @@ def interpreter(pack: Path, cache: Cache) -> Path | None:
     own = pack / ".venv" / "bin" / "python"
     if own.is_file():
         return own
-    home = _home(pack, cache)
+    home = home_of(pack, cache)
     return _python(home) if (home / MADE).is_file() else None
 
 
@@ -36,7 +36,7 @@ def ensure_environment(pack: Path, cache: Cache) -> Path:
     uv = uv_program(cache)
     if uv is None:
         raise UserError("the policy pack needs uv: run `make env`, which brings it")
-    home = _home(pack, cache)
+    home = home_of(pack, cache)
     command = [uv, "sync", "--frozen", "--quiet", "--project", str(pack), "--python"]
     variables = os.environ | {"UV_PROJECT_ENVIRONMENT": str(home / "venv")}
     done = run_to_end([*command, sys.executable], env=variables, cwd=pack)
@@ -54,7 +54,7 @@ def _python(home: Path) -> Path:
     return home / "venv" / "bin" / "python"
 
 
-def _home(pack: Path, cache: Cache) -> Path:
+def home_of(pack: Path, cache: Cache) -> Path:
     """One folder for each lock and Python version."""
     lock = pack / "uv.lock"
     content = lock.read_bytes() if lock.is_file() else b""

@@ -25,13 +25,15 @@ def test_a_preview_needs_nothing_and_leaves_nothing(
     file = CHECKOUT / f"Pulumi.{stack}.yaml"
     before = file.read_bytes()
     page = tmp_path / "page.md"
-    done = nowhere.run("preview", "--stack", stack, "--json", "--markdown", str(page))
+    policy = ["--policy"] if stack == "prod" else []
+    done = nowhere.run("preview", "--stack", stack, "--json", "--markdown", str(page), *policy)
     assert done.returncode == 0, done.stderr[-3000:]
     told = json.loads(done.stdout)
     assert told["stack"] == stack
     assert told["ok"]
     assert told["checks"].get("checked", 0) + told["checks"].get("schema", 0) > 0
     assert "refused" not in told["checks"]
+    assert told["violations"] == []
     assert stack in page.read_text()
     assert file.read_bytes() == before
     assert not nowhere.state.exists(), "a preview has a state of its own"

@@ -8,14 +8,16 @@ import pytest
 import yaml
 
 from infra.policies.rules.every import RULES
-from local.engine import EngineResult
-from local.paths import Cache
+from local.engine import Engine, EngineResult
+from local.paths import CHECKOUT, Cache, State
 from local.preview.policies import Policies
 from local.preview.run import NOBODY
 from local.report import UserError
 from local.toolchain.policy_pack import POLICIES, ensure_environment
-from tests.harness.engine import Project
+from tests.harness.engine import Project, pulumi
+from tests.infra.platforms import AUTO_MODE, BROUGHT, data_of, stack_name
 from tests.infra.policy_cases import CASES, STACK_FILE
+from tests.infra.stack_data import stack_text
 
 pytestmark = [pytest.mark.engine, pytest.mark.slow]
 
@@ -120,3 +122,60 @@ def test_a_pack_without_its_environment_is_told_in_one_line(
     assert not result.ok
     assert any("uv sync --project" in it for it in [*result.errors, *result.notices])
     assert "Traceback" not in str(result)
+
+
+def previewed(name: str, folder: Path, pack: Policies, **environment: str) -> EngineResult:
+    """A preview of one of the platform's stacks, without an API server."""
+    stack = stack_name(name)
+    file = folder / f"Pulumi.{stack}.yaml"
+    file.write_text(stack_text(data_of(name), like=stack), encoding="utf-8")
+    engine = Engine(CHECKOUT, State(folder / "state"), {"pulumi": pulumi()})
+    engine.ensure_stack(stack, config_file=file)
+    result = engine.run("preview", *pack.arguments(), stack=stack, environment=environment)
+    assert not [it for it in result.notices if "can't run policy" in it]
+    assert result.changes["create"] > 300
+    return result
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize(
+    ("name", "values"),
+    [
+        ("dev", "known"),
+        ("prod", "known"),
+        ("prod", "unknown"),
+        (AUTO_MODE, "known"),
+        (BROUGHT, "known"),
+    ],
+)
+def test_the_platforms_own_stacks_break_no_rule(
+    name: str, values: str, pack: Policies, tmp_path: Path
+) -> None:
+    own = Policies(pack.pack)
+    result = previewed(name, tmp_path, own, AGENTIC_STANDIN_PREVIEW=values)
+    assert result.violations == []
+    assert result.ok, result.errors
+
+
+STRICTER = {
+    "aws-tags": ({"tags": ["NoSuchTag"]}, "storage-models"),
+    "container-resources": ({"required": ["limits.ephemeral-storage"]}, "vllm-claude3"),
+    "data-protected": ({"protect": True}, "encryption-storage"),
+    "eks-logs": ({"logs": ["scheduler"]}, "cluster-eksCluster"),
+    "image-mirror": ({"mirror": "nowhere.example"}, "vllm-claude3"),
+    "stack-size": ({"resources": 100}, ""),
+}
+"""By rule: what dev does not keep, and a resource of dev that is told."""
+
+
+@pytest.mark.timeout(600)
+def test_stricter_settings_find_the_resources_of_a_stack(pack: Policies, tmp_path: Path) -> None:
+    config = tmp_path / "stricter.json"
+    config.write_text(json.dumps({rule: given for rule, (given, _) in STRICTER.items()}))
+    result = previewed(
+        "dev", tmp_path, Policies(pack.pack, config), AGENTIC_STANDIN_PREVIEW="known"
+    )
+    assert not result.ok
+    assert {it.rule for it in result.violations} == set(STRICTER)
+    for rule, (_, name) in STRICTER.items():
+        assert [it for it in result.violations if it.rule == rule and it.line.startswith(name)]
