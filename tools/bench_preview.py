@@ -27,7 +27,7 @@ from local.paths import Cache
 from local.toolchain import cached
 from tests.engine.deployment import Deployment
 from tests.harness.engine import Project, config_map
-from tests.infra.platforms import FOUNDATION, ON_FOUNDATION
+from tests.infra.platforms import FOUNDATION, ON_FOUNDATION, data_of
 
 COMPONENTS = ("etcd", "kube-apiserver", "kube-controller-manager")
 BOUND = 1.5
@@ -131,7 +131,7 @@ def rows() -> list[Row]:
         found.append(measured("up", prod, "up", *apply))
         found.append(measured("preview, nothing changed", prod, "preview"))
         found.append(measured("refresh", prod, "refresh", *apply))
-        prod.run("state", "unprotect", "--all", "--yes")
+        prod.configure(data_of("prod") | {"protect": False})
         found.append(measured("destroy", prod, "destroy", "--run-program", *apply))
         prod.client.close()
     return found
