@@ -97,7 +97,7 @@ test-gateway: environment ## the gateway's objects under the real kgateway and e
 	@$(ROOT_OF_OWN) $(PYTEST) tests/gateway $(ARGS)
 
 test-all: environment ## every tier
-	@$(PYTHON) -m local tools --scaling --gateway
+	@$(PYTHON) -m local tools --scaling --gateway --charts
 	@$(PYTEST) $(WORKERS) $(ARGS)
 
 bench: environment ## every figure; AREA=models|runtime|recovery|gateway|retrieval|preview|scaling for one
