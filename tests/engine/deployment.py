@@ -36,7 +36,9 @@ class Deployment:
         self.state = State(folder)
         self.state.make()
         secrets.ensure(self.state.secrets)
-        self.state.kubeconfig.symlink_to(kubeconfig)
+        # Stacks that read each other share the folder.
+        if not self.state.kubeconfig.is_symlink():
+            self.state.kubeconfig.symlink_to(kubeconfig)
         self.client = KubeClient.from_kubeconfig(kubeconfig)
         self.engine = Engine(CHECKOUT, self.state, {"pulumi": pulumi()}, kubeconfig=kubeconfig)
         self.file = folder / f"Pulumi.{self.stack}.yaml"
