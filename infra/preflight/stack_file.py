@@ -9,6 +9,7 @@ import yaml
 from components.cluster import EksConfig
 from components.gpu_node_pool import GpuNodePoolConfig
 from components.node_pool import NodePoolConfig
+from components.secret_store import ExternalSecretsConfig
 from infra.config import (
     CHECKOUT,
     KEY,
@@ -87,6 +88,10 @@ def read_stack(name: str, *, file: Path | None = None) -> Stack | None:
         found = parse(data, kind_of(data), region=region)
     except pulumi.RunError as error:
         raise StackFileError(str(error)) from None
-    if not isinstance(found, FoundationSection) or region is None:
+    if not isinstance(found, FoundationSection):
         return None
-    return Stack(name, region, found)
+    secrets = found.secrets if isinstance(found, PlatformConfig) else None
+    if region is None and isinstance(secrets, ExternalSecretsConfig):
+        # a platform on another stack's cluster has its secrets on AWS and nothing else
+        region = secrets.region
+    return Stack(name, region, found) if region else None

@@ -9,7 +9,7 @@ from botocore.exceptions import ClientError
 
 from inference.instances import instance_table
 from infra.aws_session import AwsSession, AwsSessionError
-from infra.config import PlatformConfig, parse
+from infra.config import CHECKOUT, PlatformConfig, parse
 from infra.preflight import questions
 from infra.preflight.__main__ import main
 from infra.preflight.finding import Finding
@@ -129,6 +129,21 @@ def test_a_stack_without_anything_on_aws_has_nothing_to_ask(
     for name in ("local", "tenant-a"):
         assert main(["--stack", name]) == 0
         assert "nothing on AWS" in capsys.readouterr().out
+
+
+def test_a_foundation_and_the_platform_on_it_are_asked_about_apart() -> None:
+    files = {
+        name: CHECKOUT / f"docs/examples/split/Pulumi.{name}.yaml"
+        for name in ("prod-foundation", "prod-platform")
+    }
+    found = {name: read_stack(name, file=file) for name, file in files.items()}
+    foundation, platform = found["prod-foundation"], found["prod-platform"]
+    assert foundation is not None
+    assert platform is not None
+    assert (foundation.cluster_name, foundation.platform) == ("ai-cluster", None)
+    assert "gpu-inference-pool" in foundation.pools
+    assert not platform.pools
+    assert (platform.eks, platform.region) == (None, "us-west-2")
 
 
 def test_an_unknown_or_broken_stack_file_is_told(

@@ -1,6 +1,6 @@
 """Each pinned version is found by exactly one manager of `.github/renovate.json`.
 
-Renovate 44.121.2 itself takes the same 64 versions out of this checkout
+Renovate 44.121.2 itself takes the same 65 versions out of this checkout
 (`renovate --platform=local --dry-run=extract`) and calls the file valid
 (`renovate-config-validator --strict`); it needs Node and 440 MB, so it is run by hand.
 """

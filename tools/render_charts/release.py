@@ -5,8 +5,8 @@ import re
 import shlex
 import subprocess
 import sys
-import tarfile
 import tempfile
+import zipfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -143,8 +143,8 @@ def checkout_of(reference: str, *, repository: Path = CHECKOUT) -> Iterator[Path
     Its program runs with this checkout's packages: `uv.lock` of the commit is not installed.
     """
     with tempfile.TemporaryDirectory(prefix="charts-") as made:
-        folder, archive = Path(made) / "checkout", Path(made) / "checkout.tar"
-        command = ["git", "archive", "--format=tar", f"--output={archive}", "--end-of-options"]
+        folder, archive = Path(made) / "checkout", Path(made) / "checkout.zip"
+        command = ["git", "archive", "--format=zip", f"--output={archive}", "--end-of-options"]
         done = subprocess.run(
             [*command, reference], cwd=repository, capture_output=True, text=True, check=False
         )
@@ -154,8 +154,8 @@ def checkout_of(reference: str, *, repository: Path = CHECKOUT) -> Iterator[Path
                 f"base: got '{reference}', which git can't read ({why}); allowed is a commit, tag "
                 "or branch that was fetched"
             )
-        with tarfile.open(archive) as files:
-            files.extractall(folder, filter="data")
+        with zipfile.ZipFile(archive) as files:
+            files.extractall(folder)
         _interpreter(folder)
         yield folder
 
