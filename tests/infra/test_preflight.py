@@ -1,101 +1,38 @@
-"""Questions to AWS, answered by moto.
-
-moto lacks quotas of EC2, versions of EKS, capacity reservations and most public parameters: those
-answers are the test's, checked against the SDK's model of each operation.
-"""
+"""Questions to AWS about quotas, nodes and who asks, answered by moto."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from moto import mock_aws
 
 from components.eks_support import SUPPORT_WINDOWS
 from inference.instances import instance_table
-from infra.config import PlatformConfig, parse
 from infra.preflight.__main__ import main
-from infra.preflight.account import admin_role, encryption_keys, kubernetes_version, secret_names
-from infra.preflight.addresses import existing_network, network_quotas
-from infra.preflight.finding import Finding
+from infra.preflight.account import admin_role, kubernetes_version, secret_names
 from infra.preflight.offers import instance_types, node_images, reservations
-from infra.preflight.questions import Question, ask
+from infra.preflight.questions import ask
 from infra.preflight.quotas import vcpu_quotas
-from infra.preflight.stack_file import Stack
 from infra.preflight.vcpu_quotas import NAMES
 from tests.harness.aws_answers import AnsweringSession, RefusedError
+from tests.infra.aws_account import (
+    account,
+    by_subject,
+    make_role,
+    make_secrets,
+    session,
+    stack,
+    version,
+)
 from tests.infra.stack_data import platform_data
 
 pytestmark = [pytest.mark.unit, pytest.mark.slow]
 
-REGION = "us-west-2"
-PLENTY = 100_000
-ROLE = "platform-admin"
-
 
 @pytest.fixture(autouse=True)
 def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "testing")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "testing")
-    with mock_aws():
+    with account(monkeypatch):
         yield
-
-
-def quota(values: dict[str, float]) -> Any:
-    def answer(asked: dict[str, Any]) -> dict[str, Any]:
-        code = asked["QuotaCode"]
-        return {"Quota": {"QuotaCode": code, "Value": float(values.get(code, PLENTY))}}
-
-    return answer
-
-
-def version(asked: dict[str, Any]) -> dict[str, Any]:
-    name = asked["clusterVersions"][0]
-    ends = SUPPORT_WINDOWS[name].standard_ends
-    return {
-        "clusterVersions": [
-            {
-                "clusterVersion": name,
-                "versionStatus": "STANDARD_SUPPORT",
-                "endOfStandardSupportDate": datetime(ends.year, ends.month, ends.day, tzinfo=UTC),
-            }
-        ]
-    }
-
-
-def image(asked: dict[str, Any]) -> dict[str, Any]:
-    return {"Parameter": {"Name": asked["Name"], "Value": "ami-0123456789abcdef0"}}
-
-
-def session(**values: float) -> AnsweringSession:
-    """An account with these quotas, by code with `_`, and plenty of all others."""
-    return AnsweringSession(
-        {
-            "service-quotas.GetServiceQuota": quota(
-                {code.replace("_", "-"): value for code, value in values.items()}
-            ),
-            "eks.DescribeClusterVersions": version,
-            "ssm.GetParameter": image,
-        }
-    )
-
-
-def stack(data: dict[str, Any] | None = None) -> Stack:
-    given = data or platform_data("prod")
-    return Stack("prod", REGION, parse(given, PlatformConfig, region=REGION))
-
-
-def by_subject(question: Question, of: Stack, asked: AnsweringSession) -> dict[str, Finding]:
-    return {it.subject: it for it in question(of, asked)}
-
-
-def make_role(asked: AnsweringSession, name: str = ROLE) -> None:
-    asked.client("iam").create_role(RoleName=name, AssumeRolePolicyDocument="{}")
-
-
-def make_secrets(asked: AnsweringSession, names: list[str]) -> None:
-    for name in names:
-        asked.client("secretsmanager").create_secret(Name=name, SecretString="made-up")
 
 
 def test_a_prepared_account_answers_everything_with_ok() -> None:
@@ -280,65 +217,3 @@ def test_a_version_whose_dates_differ_from_ours_is_told() -> None:
     none = AnsweringSession({"eks.DescribeClusterVersions": lambda _: {"clusterVersions": []}})
     (line,) = kubernetes_version(stack(), none)
     assert line.status == "failed"
-
-
-def test_credentials_of_caches_are_looked_for_by_name() -> None:
-    data = platform_data("prod")
-    entry = "ecr-pullthroughcache/docker-hub"
-    data["imageRegistry"]["pullThrough"]["upstreams"]["docker.io"] = {"credentials": entry}
-    asked = session()
-    found = by_subject(secret_names, stack(data), asked)
-    assert found[entry].status == "failed"
-    make_secrets(asked, [entry])
-    assert entry not in by_subject(secret_names, stack(data), asked)
-
-
-def test_the_network_of_a_cluster_that_is_there_is_not_asked_for_again() -> None:
-    asked = session(L_F678F1CE=0)
-    assert by_subject(network_quotas, stack(), asked)["L-F678F1CE VPCs"].status == "failed"
-    asked.client("eks").create_cluster(
-        name="ai-cluster", roleArn="arn:aws:iam::123456789012:role/x", resourcesVpcConfig={}
-    )
-    assert [*network_quotas(stack(), asked)] == []
-
-
-def test_keys_that_the_stack_brings_must_be_enabled() -> None:
-    asked = session()
-    kms = asked.client("kms")
-    keys = [kms.create_key()["KeyMetadata"] for _ in range(2)]
-    kms.disable_key(KeyId=keys[1]["KeyId"])
-    data = platform_data("prod")
-    data["encryption"]["existingKeys"] = {"cluster": keys[0]["Arn"], "storage": keys[1]["Arn"]}
-    found = by_subject(encryption_keys, stack(data), asked)
-    assert found["encryption.existingKeys.cluster"].status == "ok"
-    disabled = found["encryption.existingKeys.storage"]
-    assert (disabled.status, disabled.value) == ("failed", "Disabled, SYMMETRIC_DEFAULT")
-
-
-def test_a_network_that_the_stack_brings_must_be_what_the_file_says() -> None:
-    asked = session()
-    ec2 = asked.client("ec2")
-    vpc = ec2.create_vpc(CidrBlock="10.10.0.0/16")["Vpc"]["VpcId"]
-    subnets = {
-        zone: ec2.create_subnet(
-            VpcId=vpc, CidrBlock=f"10.10.{index}.0/24", AvailabilityZone=f"us-west-2{zone}"
-        )["Subnet"]["SubnetId"]
-        for index, zone in enumerate("ab")
-    }
-    data = platform_data("prod") | {
-        "network": None,
-        "existingNetwork": {
-            "vpcId": vpc,
-            "cidr": "10.10.0.0/16",
-            "privateSubnets": {"us-west-2a": subnets["a"], "us-west-2c": subnets["b"]},
-            "publicSubnets": {},
-            "tagSubnets": False,
-        },
-    }
-    found = by_subject(existing_network, stack(data), asked)
-    assert found["existingNetwork.privateSubnets.us-west-2c"].value.endswith("in us-west-2b")
-    assert "karpenter.sh/discovery" in found["existingNetwork.privateSubnets.us-west-2a"].value
-    assert found["enableDnsHostnames"].status == "failed"
-    data["existingNetwork"]["vpcId"] = "vpc-0123456789abcdef9"
-    (line,) = existing_network(stack(data), asked)
-    assert line.way_out == "correct existingNetwork.vpcId"
