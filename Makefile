@@ -84,9 +84,9 @@ test: environment ## everything but the slow tier
 	@$(PYTHON) -m local tools
 	@$(PYTEST) $(WORKERS) -m "not slow" $(ARGS)
 
-test-stacks: environment ## dev and prod from nothing to nothing on the real engine
+test-stacks: environment ## dev and prod, whole and split, from nothing to nothing on the real engine
 	@$(PYTHON) -m local tools
-	@$(PYTEST) tests/engine/test_stacks.py -m slow $(ARGS)
+	@$(PYTEST) tests/engine/test_stacks.py tests/engine/test_split_stacks.py tests/engine/test_split_preview.py -m slow $(ARGS)
 
 test-scaling: environment ## the stack's pools, quotas and scalers under the real Karpenter and KEDA
 	@$(PYTHON) -m local tools --scaling
