@@ -152,8 +152,8 @@ def test_the_budgets_of_split_stacks_are_those_of_their_kind() -> None:
 def test_the_pack_runs_with_the_pulumi_of_the_program() -> None:
     def pins(file: str) -> list[str]:
         read = tomllib.loads((CHECKOUT / file).read_text(encoding="utf-8"))
-        groups = read.get("dependency-groups", {}).values()
-        listed = [*read["project"]["dependencies"], *(it for group in groups for it in group)]
+        extras = read["project"].get("optional-dependencies", {}).values()
+        listed = [*read["project"]["dependencies"], *(it for extra in extras for it in extra)]
         return [it for it in listed if it.startswith("pulumi==")]
 
     assert pins("infra/policies/pyproject.toml") == pins("pyproject.toml") != []
