@@ -15,6 +15,9 @@ Manifest = dict[str, Any]
 
 BUSY = frozenset({httpx.codes.TOO_MANY_REQUESTS, httpx.codes.SERVICE_UNAVAILABLE})
 LONGEST_PAUSE_SECONDS = 0.5
+ALERT = "ALERT_DECODE_ERROR"
+"""The server could not read a record, seen once in thousands of new connections on a busy machine;
+which side garbled it is not known."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +63,8 @@ class ApiTransport:
     """One API server, one user. Threads may share it. All methods raise ApiError.
 
     An answer 429 or 503 with Retry-After means that nothing was done yet (a starting server, its
-    priority queues); such a call is made again for up to `timeout_seconds`.
+    priority queues); such a call is made again for up to `timeout_seconds`. So is one, at once and
+    only once, that the server refused by a TLS alert: it had not read it whole.
     """
 
     def __init__(
@@ -144,12 +148,16 @@ class ApiTransport:
         content = None if body is None else json.dumps(body).encode()
         headers = {"Accept": accept} | ({} if body is None else {"Content-Type": media})
         deadline = time.monotonic() + self._patience_seconds
+        alerted = False
         while True:
             try:
                 response = self._http.request(
                     method, path, params=params, content=content, headers=headers
                 )
             except httpx.TransportError as error:
+                if ALERT in str(error) and not alerted:
+                    alerted = True
+                    continue
                 raise ApiUnreachable(0, "Unreachable", f"{self.server}: {error}") from error
             pause = _asked_pause(response)
             if pause is None or time.monotonic() + pause > deadline:

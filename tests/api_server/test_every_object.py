@@ -42,6 +42,8 @@ def known(server: ApiServer, stack: str) -> ApiServer:
 def policies_of(server: ApiServer, stack: str) -> Iterator[None]:
     """With the stack's own admission policies in force, where it has any; gone afterwards."""
     found = [it for it in manifests(stack) if it["kind"].startswith(POLICY)]
+    # Another file's tests may have made the namespaces anew, without the label of the policies.
+    spaces = [it for it in manifests(stack) if it["kind"] == "Namespace"]
     made = {"name": "floating", "namespace": "ai-agents"}
     spec = {"containers": [{"name": "c", "image": "process.local/c:latest"}]}
     pod = {"apiVersion": "v1", "kind": "Pod", "metadata": made, "spec": spec}
@@ -49,7 +51,7 @@ def policies_of(server: ApiServer, stack: str) -> Iterator[None]:
     def in_force() -> bool:
         return "agentic-image-exact" in str(refusals(server, iter([pod])))
 
-    for manifest in found:
+    for manifest in (*spaces, *found):
         server.client.apply(manifest)
     try:
         if found:

@@ -3,14 +3,16 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
+import httpx
 import pytest
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
-from local.api_transport import ApiError, ApiTransport
+from local.api_transport import ApiError, ApiTransport, ApiUnreachable
 from local.kubeconfig import Kubeconfig
 from tests.harness.http_server import serving
 
@@ -81,3 +83,45 @@ def test_patience_has_an_end(tmp_path: Path) -> None:
         transport.request("GET", "/api")
     assert refused.value.status == 503
     assert len(server.calls) >= 2
+
+
+GARBLED = "[SSL: TLSV1_ALERT_DECODE_ERROR] tlsv1 alert decode error (_ssl.c:992)"
+
+
+@pytest.mark.parametrize("alerts", [1, 2])
+def test_what_a_server_could_not_read_is_said_once_more(
+    alerts: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server, tried = Server(0), 0
+    send = httpx.Client.request
+
+    def garbled(self: httpx.Client, *args: Any, **more: Any) -> httpx.Response:
+        nonlocal tried
+        tried += 1
+        if tried <= alerts:
+            raise httpx.ReadError(GARBLED)
+        return send(self, *args, **more)
+
+    monkeypatch.setattr(httpx.Client, "request", garbled)
+    with client(server, tmp_path) as transport:
+        if alerts == 1:
+            assert transport.request("POST", "/api", body={})
+        else:
+            with pytest.raises(ApiUnreachable, match="decode error"):
+                transport.request("POST", "/api", body={})
+    assert tried == 2
+
+
+def test_any_other_end_of_a_connection_is_told_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tried = []
+
+    def cut(self: httpx.Client, *_: Any, **__: Any) -> httpx.Response:
+        tried.append(self)
+        raise httpx.ReadError("connection reset")
+
+    monkeypatch.setattr(httpx.Client, "request", cut)
+    with client(Server(0), tmp_path) as transport, pytest.raises(ApiUnreachable, match="reset"):
+        transport.request("GET", "/api")
+    assert len(tried) == 1
