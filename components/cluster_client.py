@@ -51,19 +51,16 @@ class ClusterClient:
 
     def delete(self, kind: Kind, obj: Manifest) -> None:
         """Ask for its deletion; one that is gone already is no error."""
-        metadata = obj["metadata"]
-        where = {"namespace": metadata["namespace"]} if kind.namespaced else {}
-        self._tried(lambda: self._client.delete(_resource(kind), metadata["name"], **where), None)
+        self._tried(lambda: self._client.delete(_resource(kind), **_address(kind, obj)), None)
 
     def patch(self, kind: Kind, obj: Manifest, change: Mapping[str, Any]) -> None:
         """A merge patch; an object that is gone by now is no error."""
         from lightkube.types import PatchType
 
-        metadata = obj["metadata"]
-        where = {"namespace": metadata["namespace"]} if kind.namespaced else {}
+        where = _address(kind, obj)
         self._tried(
             lambda: self._client.patch(
-                _resource(kind), metadata["name"], change, patch_type=PatchType.MERGE, **where
+                _resource(kind), obj=change, patch_type=PatchType.MERGE, **where
             ),
             None,
         )
@@ -92,6 +89,13 @@ class ClusterClient:
             except (httpx2.HTTPError, ConfigError, OSError) as error:
                 problem = _one_line(error)
         raise Unreachable(problem)
+
+
+def _address(kind: Kind, obj: Manifest) -> dict[str, str]:
+    """Where one object is, as the client's calls take it."""
+    metadata = obj["metadata"]
+    place = {"namespace": metadata["namespace"]} if kind.namespaced else {}
+    return {"name": metadata["name"], **place}
 
 
 def _one_line(error: Exception) -> str:

@@ -13,6 +13,8 @@ from inference.data import DataModel
 FILE = Path(__file__).with_name("instances.json")
 MIG_GPUS = frozenset({"A100-40GB", "A100-80GB", "H100", "H200", "B200", "B300", "RTX-PRO-6000"})
 """GPUs that can be split in hardware (NVIDIA MIG User Guide, supported GPUs)."""
+HOURS_A_MONTH = 730
+"""What AWS's price calculator takes for a month: 8,760 hours in twelve parts."""
 
 
 class InstanceFacts(DataModel):

@@ -76,6 +76,7 @@ class AwsSession:
         except ProfileNotFound as error:
             raise AwsSessionError(f"{error}; allowed are profiles of ~/.aws/config") from None
         self._clients: dict[str, Any] = {}
+        self._caller: dict[str, str] | None = None
         # making a client is what boto3 does not do from several threads
         self._making = Lock()
 
@@ -87,12 +88,14 @@ class AwsSession:
             return self._clients[service]
 
     def caller(self) -> dict[str, str]:
-        """`Account` and `Arn` of who asks; AwsSessionError when nobody does."""
-        try:
-            found = self.client("sts").get_caller_identity()
-        except AWS_ERRORS as error:
-            raise AwsSessionError(explain(error)) from None
-        return {"Account": found["Account"], "Arn": found["Arn"]}
+        """`Account` and `Arn` of who asks, asked once; AwsSessionError when nobody does."""
+        if self._caller is None:
+            try:
+                found = self.client("sts").get_caller_identity()
+            except AWS_ERRORS as error:
+                raise AwsSessionError(explain(error)) from None
+            self._caller = {"Account": found["Account"], "Arn": found["Arn"]}
+        return self._caller
 
 
 def code_of(error: Exception) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from infra.aws_session import AwsSession, AwsSessionError
 from infra.preflight.questions import ask
 from infra.preflight.report import json_text, text
-from infra.preflight.stack_file import StackFileError, read_stack
+from infra.stack_file import StackFileError, read_stack
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -8,8 +8,8 @@ from components.pull_through_cache import CREDENTIALS_PREFIX
 from components.secret_store import ExternalSecretsConfig
 from infra.aws_session import AWS_ERRORS, AwsSession, code_of, explain, is_denied
 from infra.preflight.finding import Finding
-from infra.preflight.stack_file import Stack
 from infra.secret_entries import secret_entries
+from infra.stack_file import Stack
 
 SESSION = "agentic-platform-preflight"
 SHORTEST_SECONDS = 900

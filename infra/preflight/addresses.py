@@ -8,7 +8,7 @@ from components.node_class import DISCOVERY_TAG
 from infra.aws_session import AwsSession, code_of
 from infra.preflight.finding import Finding, quota_link
 from infra.preflight.quotas import quota_value
-from infra.preflight.stack_file import Stack
+from infra.stack_file import Stack
 
 FEWEST_ADDRESSES = 64
 """Of a subnet: Pods of a few nodes; AWS itself keeps five."""

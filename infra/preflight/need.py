@@ -8,8 +8,8 @@ from components.model_server_config import GPU_ENGINES
 from components.node_pool import NodePoolConfig
 from components.resource_quota import amount
 from inference.instances import InstanceFacts
-from infra.preflight.stack_file import Stack
 from infra.preflight.vcpu_quotas import Offer, Purchase, quota_code
+from infra.stack_file import Stack
 
 PURCHASES: tuple[Purchase, ...] = ("on-demand", "spot")
 Facts = Mapping[str, InstanceFacts]

@@ -9,7 +9,7 @@ from components.node_pool import NodePoolConfig
 from components.versions import NODE_AMI
 from infra.aws_session import AwsSession, code_of
 from infra.preflight.finding import Finding, Status
-from infra.preflight.stack_file import Stack
+from infra.stack_file import Stack
 
 IMAGE = (
     "/aws/service/eks/optimized-ami/{version}/amazon-linux-2023/{arch}/{variant}/{name}/image_id"

@@ -14,7 +14,7 @@ from infra.preflight.addresses import existing_network, network_quotas
 from infra.preflight.finding import Finding
 from infra.preflight.offers import instance_types, node_images, reservations
 from infra.preflight.quotas import vcpu_quotas
-from infra.preflight.stack_file import Stack
+from infra.stack_file import Stack
 
 Question = Callable[[Stack, AwsSession], Iterable[Finding]]
 

@@ -7,8 +7,8 @@ from inference.instances import InstanceFacts, instance_table
 from infra.aws_session import AwsSession, code_of
 from infra.preflight.finding import Finding, quota_link
 from infra.preflight.need import Facts, model_pods, most_vcpus, offers_of
-from infra.preflight.stack_file import Stack
 from infra.preflight.vcpu_quotas import NAMES, Offer, nodes_for, quota_code
+from infra.stack_file import Stack
 
 CHECK = "vCPU quota"
 CLUSTER_TAG = "kubernetes.io/cluster/"

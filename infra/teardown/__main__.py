@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from infra.aws_session import AwsSession, AwsSessionError
-from infra.preflight.stack_file import StackFileError, read_stack
+from infra.stack_file import StackFileError, read_stack
 from infra.teardown.deletion import Sweep
 from infra.teardown.inventory import InventoryError, cluster_is_there, take_inventory
 from infra.teardown.leftover import Leftover

@@ -4,10 +4,10 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 
+from inference.instances import HOURS_A_MONTH
 from infra.teardown.leftover import Leftover
 from infra.teardown.scope import Scope
 
-HOURS_A_MONTH = 730
 COLUMNS = ("fate", "kind", "id", "name", "$/month", "why")
 
 

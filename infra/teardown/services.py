@@ -8,6 +8,8 @@ from infra.teardown.scope import Scope
 
 TAGS_AT_ONCE = 20
 """DescribeTags of both load balancing APIs takes no more names in a call."""
+HOLDS_DATA = ("kms", "s3", "ecr", "backup", "secretsmanager", "dynamodb", "rds", "elasticache")
+UNPROVEN = "has the stack's tags, but no tag of its cluster: look whose it is"
 
 
 def find_load_balancers(elbv2: Any, elb: Any, scope: Scope) -> Iterator[Leftover]:
@@ -67,12 +69,6 @@ def find_logs(logs: Any, scope: Scope) -> Iterator[Leftover]:
             name = each["logGroupName"]
             if not scope.has(name):
                 yield Leftover("log-group", name, "delete", f"its name begins with {prefix}")
-
-
-HOLDS_DATA = ("kms", "s3", "ecr", "backup", "secretsmanager", "dynamodb", "rds", "elasticache")
-
-
-UNPROVEN = "has the stack's tags, but no tag of its cluster: look whose it is"
 
 
 def find_tagged(tagging: Any, scope: Scope, known: set[str]) -> Iterator[Leftover]:

@@ -6,12 +6,12 @@ from typing import Any
 
 import yaml
 
+from local.engine.stack_files import KEY
 from local.paths import Cache, State
 from local.report import Progress, UserError
 from local.toolchain import LIMIT_TOOLS, ensure
 from local.workloads import gguf_model, prometheus_package
 
-KEY = "agentic-platform:platform"
 DEFAULT_PORT = 80
 """The gateway's where the stack file names none (components/gateway_config.py)."""
 

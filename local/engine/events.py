@@ -185,7 +185,7 @@ class EventReader:
 def _located(text: str, urn: str) -> str:
     """The message with its resource's name in front, unless it says that itself."""
     name = urn.rsplit("::", 1)[-1]
-    if not text or not urn or "pulumi:pulumi:Stack" in urn or name in text:
+    if not text or not urn or STACK in urn or name in text:
         return text
     return f"{name}: {text}"
 

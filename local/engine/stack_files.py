@@ -18,6 +18,8 @@ from local.engine.call import call
 from local.kubeconfig import write_private
 from local.report import UserError
 
+KEY = "agentic-platform:platform"
+"""Below `config` of a stack file: the section that the program reads."""
 SALT = re.compile(r"^encryptionsalt:\s*(\S+)\s*$", re.MULTILINE)
 OWN_PROVIDER = re.compile(r"^(secretsprovider|encryptionsalt|encryptedkey):", re.MULTILINE)
 

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import yaml
 
-from local.preview.references import KEY
+from local.engine.stack_files import KEY
 
 
 class Budget(NamedTuple):

@@ -13,11 +13,10 @@ from typing import Any, NamedTuple
 import yaml
 
 from inference.data import DataModel
-from inference.instances import instance_table
+from inference.instances import HOURS_A_MONTH, instance_table
 from local.preview.pool_cost import Resource, inputs_of, pool_costs
 
 FILE = Path(__file__).with_name("prices.yaml")
-HOURS_A_MONTH = 730
 
 
 class HourPrices(DataModel):

@@ -76,13 +76,17 @@ class Outcome:
     @property
     def resources(self) -> int:
         """How many the stack would have, without itself."""
-        return sum(1 for s in self.result.steps if s.operation != "delete" and s.type != STACK)
+        return sum(1 for step in self._kept if step.type != STACK)
 
     @property
     def cost(self) -> Cost:
         """Of what the stack would be."""
-        kept = [s for s in self.result.steps if s.operation != "delete"]
-        return estimate(Resource(step.type, step.inputs) for step in kept)
+        return estimate(Resource(step.type, step.inputs) for step in self._kept)
+
+    @property
+    def _kept(self) -> list[Step]:
+        """Of everything that would be there afterwards."""
+        return [step for step in self.result.steps if step.operation != "delete"]
 
     def said(self) -> list[str]:
         """What plugins and program said, then what the checks lacked, then the stack's size."""

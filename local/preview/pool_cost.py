@@ -103,8 +103,10 @@ def _at_the_limit(limits: Mapping[str, Any], types: list[InstanceFacts]) -> floa
 
 
 def _filled(limits: Mapping[str, Any], facts: InstanceFacts) -> list[float]:
-    """USD an hour of as many nodes as each limit allows. Karpenter stops once a limit is reached,
-    so the last node may go beyond it."""
+    """USD an hour of as many nodes as each limit allows, rounded up.
+
+    Karpenter buys no node beyond a limit, but smaller types may fill what is left.
+    """
     has = {
         GPU: facts.gpus,
         "cpu": facts.vcpu,

@@ -12,12 +12,12 @@ from typing import Any
 import yaml
 
 from local.engine import Engine, EngineResult
+from local.engine.events import STACK
+from local.engine.stack_files import KEY
 from local.paths import CHECKOUT
 from local.report import UserError
 
-KEY = "agentic-platform:platform"
 ORGANIZATION = "organization"
-STACK = "pulumi:pulumi:Stack"
 
 Preview = Callable[[str, Path], EngineResult]
 

@@ -16,7 +16,7 @@ from components.eks_support import SUPPORT_WINDOWS
 from infra.config import PlatformConfig, parse
 from infra.preflight.finding import Finding
 from infra.preflight.questions import Question
-from infra.preflight.stack_file import Stack
+from infra.stack_file import Stack
 from tests.harness.aws_answers import AnsweringSession
 from tests.infra.stack_data import platform_data
 

@@ -11,9 +11,9 @@ import yaml
 from components.admission_policies import FLOATING_TAGS
 from infra.policies.rules import every, images
 from infra.policies.rules.rule import UNKNOWN, Finding, Resource, Rule
+from local.engine.stack_files import KEY
 from local.paths import CHECKOUT
 from local.preview.budget import FOUNDATION, PLATFORM, WHOLE, budget_of
-from local.preview.references import KEY
 from tests.infra.policy_cases import CASES, STACK_FILE, Case, key, pod
 
 pytestmark = pytest.mark.unit

@@ -16,8 +16,8 @@ from infra.preflight.finding import Finding
 from infra.preflight.need import model_pods, most_vcpus
 from infra.preflight.offers import image_parameter
 from infra.preflight.report import json_text, text
-from infra.preflight.stack_file import Stack, StackFileError, read_stack
 from infra.preflight.vcpu_quotas import NAMES, Offer, Purchase, nodes_for, quota_code
+from infra.stack_file import Stack, StackFileError, read_stack
 from tests.infra.stack_data import platform_data, stack_text
 
 pytestmark = pytest.mark.unit

@@ -54,7 +54,7 @@ def test_a_limit_of_gpus_is_filled_with_the_dearest_type() -> None:
     assert found.least == 0
 
 
-def test_the_limit_that_bites_first_counts_and_the_last_node_may_go_beyond() -> None:
+def test_the_limit_that_bites_first_counts_and_a_part_of_a_node_counts_as_one() -> None:
     (found,) = pool_costs([pool({"cpu": "9", "memory": "800Gi"}, "m5.xlarge")])
     assert TYPES["m5.xlarge"].vcpu == 4
     assert found.most == pytest.approx(3 * usd("m5.xlarge"))

@@ -17,13 +17,13 @@ import yaml
 from components.versions import KUBERNETES_VERSION
 from local.crds import locked
 from local.engine.events import Step
+from local.engine.stack_files import KEY
 from local.paths import CHECKOUT, Cache
 from local.preview import preview
 from local.report import Progress, UserError
 
 RELEASE = "kubernetes:helm.sh/v3:Release"
 BUNDLE = "agentic:cluster:CustomResourceDefinitions"
-KEY = "agentic-platform:platform"
 OF_DEFINITIONS = re.compile(r"-crds?$")
 PROJECTS = {"base": "istio"}
 """Charts whose name does not tell whose kinds they bring."""

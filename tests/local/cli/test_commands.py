@@ -16,6 +16,7 @@ from joserfc.jwk import KeySet
 from local import secrets
 from local.cli import logs, platform, preparation
 from local.cli.deployment import stack_file
+from local.engine.stack_files import KEY
 from local.paths import Cache, State
 from local.report import Progress, UserError
 from local.workloads import prometheus_package
@@ -83,10 +84,10 @@ def test_without_prometheus_the_stack_is_deployed_without_metrics_and_says_so(
     state.make()
     file = tmp_path / "Pulumi.local.yaml"
     data = {"metrics": {"variant": "embedded"}, "modelServers": {}}
-    file.write_text(yaml.safe_dump({"config": {preparation.KEY: data}}))
+    file.write_text(yaml.safe_dump({"config": {KEY: data}}))
     adapted = preparation.prepare(file, state, Cache(tmp_path / "cache"), Progress(as_json=True))
     assert adapted.file != file
-    chosen = yaml.safe_load(adapted.file.read_text())["config"][preparation.KEY]["metrics"]
+    chosen = yaml.safe_load(adapted.file.read_text())["config"][KEY]["metrics"]
     assert chosen == {"variant": "none"}
     assert "no metrics" in capsys.readouterr().err
 
@@ -108,7 +109,7 @@ def test_a_stack_file_says_which_kinds_and_port_it_needs(
     tmp_path: Path, data: dict[str, Any], definitions: tuple[str, ...], port: int | None
 ) -> None:
     file = tmp_path / "Pulumi.local.yaml"
-    file.write_text(yaml.safe_dump({"config": {preparation.KEY: data}}))
+    file.write_text(yaml.safe_dump({"config": {KEY: data}}))
     found = preparation.prepare(
         file, State(tmp_path), Cache(tmp_path / "cache"), Progress(as_json=True)
     )
