@@ -32,8 +32,6 @@ CHARTS: Final[dict[str, Chart]] = {
     "agentgateway": Chart("agentgateway", "oci://cr.agentgateway.dev/charts", "v1.4.1"),
     # renovate: datasource=docker depName=cr.agentgateway.dev/charts/agentgateway-crds
     "agentgateway-crds": Chart("agentgateway-crds", "oci://cr.agentgateway.dev/charts", "v1.4.1"),
-    # renovate: datasource=helm depName=argo-cd registryUrl=https://argoproj.github.io/argo-helm
-    "argo-cd": Chart("argo-cd", "https://argoproj.github.io/argo-helm", "10.1.1"),
     # renovate: datasource=helm depName=aws-efa-k8s-device-plugin registryUrl=https://aws.github.io/eks-charts
     "aws-efa-k8s-device-plugin": Chart(
         "aws-efa-k8s-device-plugin", "https://aws.github.io/eks-charts", "v0.5.30"
@@ -84,10 +82,6 @@ CHARTS: Final[dict[str, Chart]] = {
     "lws": Chart("lws", "oci://registry.k8s.io/lws/charts", "0.10.0"),
     # renovate: datasource=helm depName=milvus registryUrl=https://zilliztech.github.io/milvus-helm/
     "milvus": Chart("milvus", "https://zilliztech.github.io/milvus-helm/", "5.0.19"),
-    # renovate: datasource=helm depName=milvus-operator registryUrl=https://zilliztech.github.io/milvus-operator/
-    "milvus-operator": Chart(
-        "milvus-operator", "https://zilliztech.github.io/milvus-operator/", "1.3.8"
-    ),
     # renovate: datasource=helm depName=nvidia-device-plugin registryUrl=https://nvidia.github.io/k8s-device-plugin
     "nvidia-device-plugin": Chart(
         "nvidia-device-plugin", "https://nvidia.github.io/k8s-device-plugin", "0.20.0"

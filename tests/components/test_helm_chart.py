@@ -25,6 +25,13 @@ def test_every_chart_names_one_exact_version(name: str) -> None:
     assert re.fullmatch(r"v?\d+\.\d+\.\d+", CHARTS[name].version)
 
 
+@pytest.mark.parametrize("name", CHARTS)
+def test_no_pin_is_kept_for_a_chart_that_no_component_installs(name: str) -> None:
+    here = Path(versions.__file__)
+    sources = [file.read_text("utf-8") for file in here.parent.glob("*.py") if file != here]
+    assert any(f'"{name}"' in source for source in sources)
+
+
 def test_no_chart_or_image_comes_from_bitnami() -> None:
     assert not [line for line in SOURCE if "bitnami" in line.lower()]
 
