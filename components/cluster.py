@@ -29,7 +29,7 @@ class EksConfig(ConfigModel):
     """Physical name; also the value of the tag `karpenter.sh/discovery`."""
     version: Literal["1.33", "1.34", "1.35"]
     """Kubernetes minor version of the control plane and its nodes."""
-    admin_role: str = Field(pattern=r"^[\w+=,.@/-]{1,128}$")
+    admin_role: str = Field(pattern=r"^[A-Za-z0-9_+=,.@/-]{1,128}$")
     """Name (with path, without ARN) of the IAM role that people and CI assume to administer it."""
     public_endpoint: bool
     """Whether the API server answers outside the VPC; the private endpoint is always on."""

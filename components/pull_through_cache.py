@@ -31,7 +31,7 @@ class UpstreamConfig(ConfigModel):
     """One registry to cache."""
 
     credentials: str | None = Field(
-        default=None, pattern=r"^ecr-pullthroughcache/[\w+=.@/-]{1,200}$"
+        default=None, pattern=r"^ecr-pullthroughcache/[A-Za-z0-9_+=.@/-]{1,200}$"
     )
     """Entry of Secrets Manager with `username` and `accessToken`; docker.io and ghcr.io need it."""
 
