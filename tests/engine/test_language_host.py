@@ -46,3 +46,18 @@ def test_about_and_dependencies_tell_the_programs_python(cloud_project: Project)
     result = cloud_project.engine.run("about", "--json")
     assert result.ok, result.errors
     assert '"pulumi"' in result.stdout
+
+
+def test_debug_lines_reach_the_engine_when_they_are_asked_for(cloud_project: Project) -> None:
+    cloud_project.resources()
+
+    def debug_lines(**environment: str) -> str:
+        log = cloud_project.root / "events"
+        log.unlink(missing_ok=True)
+        environment["PULUMI_DEBUG_COMMANDS"] = "true"  # else the CLI knows no --event-log
+        result = cloud_project.preview("--debug", "--event-log", str(log), **environment)
+        assert result.ok, result.errors
+        return log.read_text("utf-8")
+
+    assert "registering resource" in debug_lines(AGENTIC_STANDIN_DEBUG="1")
+    assert "registering resource" not in debug_lines()

@@ -18,14 +18,22 @@ import grpc
 import pulumi
 from pulumi import runtime
 
+DEBUG = "AGENTIC_STANDIN_DEBUG"
 ERROR_WAS_SHOWN = 32
 USER_ERRORS = ("RunError", "UserError")
 # The SDK asks for four threads for each operation that may be under way.
 THREADS_PER_OPERATION = 4
 
 
+def unsaid(*_: object, **__: object) -> None:
+    """In the place of `pulumi.log.debug`."""
+
+
 def configure(settings: dict[str, Any]) -> None:
     """Point the SDK at the engine and hand it the stack's configuration."""
+    if os.environ.get(DEBUG) != "1":
+        # The SDK waits for the engine to take each of thousands of lines that only --debug shows.
+        pulumi.log.debug = unsaid
     runtime.set_all_config(runtime.get_config_env(), runtime.get_config_secret_keys_env())
     names = ("project", "stack", "organization", "monitor", "engine", "root_directory")
     runtime.configure(
