@@ -7,9 +7,12 @@ from typing import Any
 
 import pytest
 
+from components.admission_policies import NAME_PREFIX
 from components.admission_rules import POLICY
 from local.kube import ApiError
 from local.preview import missing_crds
+from tests.api_server.admission_cases import KEEP
+from tests.api_server.admission_cases import pod as pod_with
 from tests.engine.deployment import kinds_of
 from tests.harness.api_server import ApiServer
 from tests.harness.manifests import identity, manifests
@@ -25,6 +28,13 @@ WITH_TOKEN = {
     "model-from-body": "its framework asks for the API server's address; its account has no Role"
 }
 """Pods and accounts that mount a token, and why."""
+OURS, EXACT = "ai-agents", "process.local/c:1.0.0"
+BREAKS_ONE = {
+    "image-exact": pod_with(namespace=OURS, image="process.local/c:latest"),
+    "container-resources": pod_with(namespace=OURS, image=EXACT, resources={}),
+    "do-not-disrupt": pod_with(namespace=OURS, image=EXACT, annotations=KEEP),
+}
+"""Pods by the policy that each breaks: of several the API server names any one."""
 TEMPLATES = ("Deployment", "DaemonSet", "StatefulSet", "Job")
 
 
@@ -44,23 +54,26 @@ def policies_of(server: ApiServer, stack: str) -> Iterator[None]:
     found = [it for it in manifests(stack) if it["kind"].startswith(POLICY)]
     # Another file's tests may have made the namespaces anew, without the label of the policies.
     spaces = [it for it in manifests(stack) if it["kind"] == "Namespace"]
-    made = {"name": "floating", "namespace": "ai-agents"}
-    spec = {"containers": [{"name": "c", "image": "process.local/c:latest"}]}
-    pod = {"apiVersion": "v1", "kind": "Pod", "metadata": made, "spec": spec}
+    names = {it["metadata"]["name"] for it in found}
+    wanted = {it for it in BREAKS_ONE if NAME_PREFIX + it in names}
 
-    def in_force() -> bool:
-        return "agentic-image-exact" in str(refusals(server, iter([pod])))
+    def in_force() -> set[str]:
+        return {name for name in BREAKS_ONE if refuses(server, name)}
 
     for manifest in (*spaces, *found):
         server.client.apply(manifest)
     try:
-        if found:
-            wait_until(in_force, what="policies in force")
+        wait_until(lambda: in_force() == wanted, what=f"policies {sorted(wanted)} in force")
         yield
     finally:
         for it in reversed(found):
             server.client.delete(it["apiVersion"], it["kind"], it["metadata"]["name"])
         wait_until(lambda: not in_force(), what="policies gone")
+
+
+def refuses(server: ApiServer, name: str) -> bool:
+    """Whether that policy refuses the Pod that breaks it and no other."""
+    return NAME_PREFIX + name in str(refusals(server, iter([BREAKS_ONE[name]])))
 
 
 def refusals(server: ApiServer, objects: Iterator[dict[str, Any]]) -> dict[str, str]:
