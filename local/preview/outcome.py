@@ -140,6 +140,7 @@ class Outcome:
             "resources": [
                 {
                     "operation": step.operation,
+                    "urn": step.urn,
                     "type": step.type,
                     "name": step.name,
                     "changed": list(step.changed),

@@ -5,9 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from local.control_plane import ControlPlane, lease
-from local.paths import CHECKOUT, Cache
-from local.toolchain import cached
+from local.paths import CHECKOUT
 from tests.engine.deployment import Deployment, short
 from tests.engine.golden_urns import golden
 from tests.engine.leftovers import IN_ORDER, Leftovers
@@ -16,7 +14,6 @@ from tests.infra.platforms import AUTO_MODE, data_of
 
 pytestmark = pytest.mark.engine
 
-COMPONENTS = ("etcd", "kube-apiserver", "kube-controller-manager")
 # the whole environments take a minute or two each: `make test-stacks`; tests/e2e has `local` up,
 # unchanged and down in every run
 WHOLE = (
@@ -28,21 +25,6 @@ WHOLE = (
 KEPT = ["PersistentVolume", "PersistentVolumeClaim"]
 """Of the leftovers, where data stays on AWS."""
 DELETABLE = ("NetworkPolicy", "Service", "ConfigMap")
-
-
-@pytest.fixture
-def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """An API server of the stack's own: the namespaces have fixed names, and a failed test leaves
-    them behind."""
-    state = tmp_path_factory.mktemp("stacks")
-    slot = lease(Cache.default(), owner=state)
-    tools = cached(COMPONENTS, Cache.default())
-    plane = ControlPlane(state, tools, slot=slot, unsafe_no_fsync=True, components=COMPONENTS)
-    try:
-        with plane.running() as running:
-            yield running.kubeconfig
-    finally:
-        slot.release()
 
 
 @pytest.fixture
