@@ -38,7 +38,10 @@ class _Service(ModuleType):
             if PathFinder.find_spec(full, self.__path__) is None:
                 continue
             found = importlib.import_module(full)
-            return found if module == name else getattr(found, name)
+            if module == name or hasattr(found, name):
+                # The import bound the module to its name, which may be its function's name too.
+                self.__dict__[name] = getattr(found, name, found)
+                return self.__dict__[name]
         return self._whole(name)
 
     def _whole(self, name: str) -> Any:

@@ -1,21 +1,34 @@
 """The program's imports of the AWS SDK: the same names, fewer modules."""
 
+import json
 import subprocess
 import sys
 
 import pytest
 
+from infra.sdk_imports import LARGE
 from local.paths import CHECKOUT
 
 pytestmark = pytest.mark.unit
 
 PUT_OFF = "from infra.sdk_imports import on_demand; on_demand('ec2', 'eks', 'swf'); import sys; "
+MEANINGS = """
+import json, pulumi_aws, sys
+def meaning(it):
+    return [it.__module__, it.__qualname__] if callable(it) else None
+for service, names in json.loads(sys.argv[1]).items():
+    module = getattr(pulumi_aws, service)
+    if names is None:
+        hasattr(module, "anything")  # the SDK's own modules load with the first question
+        names = [it for it in dir(module) if not it.startswith("_")]
+    print(json.dumps([service, {name: meaning(getattr(module, name)) for name in names}]))
+"""
 
 
-def ran(program: str) -> str:
+def ran(program: str, *arguments: str, before: str = PUT_OFF) -> str:
     """In an interpreter of its own: what a test imported stays for all that follow."""
     done = subprocess.run(
-        [sys.executable, "-c", PUT_OFF + program],
+        [sys.executable, "-c", before + program, *arguments],
         cwd=CHECKOUT,
         capture_output=True,
         text=True,
@@ -41,6 +54,23 @@ def test_a_class_is_the_one_that_the_sdk_publishes() -> None:
         "print(aws.eks.PodIdentityAssociation is one is two)"
     )
     assert said == "True"
+
+
+def test_a_function_is_no_module_of_its_name() -> None:
+    said = ran(
+        "from pulumi_aws import ec2; print(callable(ec2.get_vpc), callable(ec2.get_vpc)); "
+        "print(callable(ec2.get_vpc_output), type(ec2.outputs).__name__)"
+    )
+    assert said.splitlines() == ["True True", "True module"]
+
+
+def test_every_name_means_what_it_means_in_the_published_services() -> None:
+    services = json.dumps(dict.fromkeys(LARGE))
+    published = ran(MEANINGS, services, before="")
+    names = {service: [*meanings] for service, meanings in map(json.loads, published.splitlines())}
+    assert sum(map(len, names.values())) > 2000
+    put_off = "from infra.sdk_imports import LARGE, on_demand; on_demand(*LARGE)"
+    assert ran(MEANINGS, json.dumps(names), before=put_off) == published
 
 
 def test_a_name_that_lies_elsewhere_is_found_in_the_whole_service() -> None:
