@@ -159,7 +159,7 @@ class RunStore(Protocol):
         ...
 
     async def leave(self, worker: str) -> None:
-        """The worker stops; what it still holds goes back to the queue."""
+        """The worker stops; what it still holds goes back to the queue and costs no attempt."""
         ...
 
     async def reap(self, worker: str) -> Reaped:

@@ -102,7 +102,7 @@ local function take(id, worker)
 end
 
 -- A run whose worker is gone: again to the front of the queue, or dead after too many attempts.
-local function give_back(id, max_attempts)
+local function give_back(id, max_attempts, reason)
   local run = get(id, 'state', 'attempt', 'step')
   if run[1] == 'queued' then
     enqueue(id, true)
@@ -120,7 +120,7 @@ local function give_back(id, max_attempts)
   end
   redis.call('HINCRBY', run_key(id), 'fence', 1)
   local again = {step = tonumber(run[3] or '0'), attempt = tonumber(run[2]) + 1,
-    reason = 'worker lost'}
+    reason = reason}
   log(id, 'step.restarted', cjson.encode(again))
   enqueue(id, true)
   return 'queued'

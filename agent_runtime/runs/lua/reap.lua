@@ -5,7 +5,7 @@ redis.call('SET', beat_key(ARGV[5]), NOW, 'PX', ARGV[2])
 redis.call('SADD', P .. 'workers', ARGV[5])
 local given_back, dead = 0, 0
 local function back(id)
-  local what = give_back(id, ARGV[1])
+  local what = give_back(id, ARGV[1], 'worker lost')
   if what == 'queued' then given_back = given_back + 1 end
   if what == 'dead' then dead = dead + 1 end
 end

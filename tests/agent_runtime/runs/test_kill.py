@@ -74,10 +74,10 @@ def test_a_run_survives_its_worker_and_has_its_effect_once(
 def test_a_worker_that_was_stopped_past_its_lease_changes_nothing(
     around: World, document: Path, password_file: Path
 ) -> None:
-    order = uuid.uuid4().hex
+    order, before = uuid.uuid4().hex, around.model.played("slow")
     with agent_process(document, **around.environment(password_file)) as stopped:
         task_id = begin(stopped.url, f"slow {order}")
-        eventually(lambda: around.model.played("slow") or None, "the model to be asked")
+        eventually(lambda: around.model.played("slow") > before or None, "the model to be asked")
         stopped.process.send_signal(signal.SIGSTOP)
         try:
             with survivor(around, password_file) as other:
@@ -96,11 +96,11 @@ def test_a_worker_that_was_stopped_past_its_lease_changes_nothing(
 def test_a_stopping_worker_hands_its_run_back_at_once(
     around: World, document: Path, password_file: Path
 ) -> None:
-    order = uuid.uuid4().hex
+    order, before = uuid.uuid4().hex, around.model.played("slow")
     env = around.environment(password_file, lease_seconds="60", drain_seconds="3")
     with agent_process(document, **env) as leaving:
         task_id = begin(leaving.url, f"slow {order}")
-        eventually(lambda: around.model.played("slow") or None, "the model to be asked")
+        eventually(lambda: around.model.played("slow") > before or None, "the model to be asked")
         leaving.process.send_signal(signal.SIGTERM)
         leaving.process.wait(30)
         assert leaving.process.returncode == 0, leaving.lines[-5:]

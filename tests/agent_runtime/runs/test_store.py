@@ -216,6 +216,19 @@ async def test_what_a_lost_worker_held_goes_back_but_never_that_of_the_one_who_l
     await store.close()
 
 
+async def test_what_a_leaving_worker_still_holds_goes_back_and_costs_no_attempt(
+    redis: Redis,
+) -> None:
+    store = stored_runs(redis, lease_seconds=60)
+    claim = await submitted(store)
+    await store.leave(ME)
+    again = await store.next(OTHER, 2)
+    assert again
+    assert (again.run_id, again.attempt) == (claim.run_id, 1)
+    assert await ended(store, claim, completed(RESULT, [])) == "stale"
+    await store.close()
+
+
 async def test_a_run_that_is_handed_back_is_first_in_the_queue(store: RunStore) -> None:
     claim = await submitted(store)
     await store.submit(new_run("another"), "")
