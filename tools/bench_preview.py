@@ -24,14 +24,11 @@ from typing import NamedTuple
 
 import psutil
 
-from local.control_plane import ControlPlane, lease
-from local.paths import Cache
-from local.toolchain import cached
 from tests.engine.deployment import Deployment
+from tests.harness.api_server import COMPONENTS, running_api_server
 from tests.harness.engine import Project, config_map
 from tests.infra.platforms import FOUNDATION, ON_FOUNDATION, data_of
 
-COMPONENTS = ("etcd", "kube-apiserver", "kube-controller-manager")
 PAIRS = 5
 BOUND = 1.5
 NAMESPACE = "floor"
@@ -79,17 +76,11 @@ class _Peak:
 @contextmanager
 def api_server() -> Iterator[Path]:
     """An API server of this run's own."""
-    with tempfile.TemporaryDirectory(prefix="bench-") as folder:
-        slot = lease(Cache.default(), owner=Path(folder))
-        tools = cached(COMPONENTS, Cache.default())
-        plane = ControlPlane(
-            Path(folder), tools, slot=slot, unsafe_no_fsync=True, components=COMPONENTS
-        )
-        try:
-            with plane.running() as running:
-                yield running.kubeconfig
-        finally:
-            slot.release()
+    with (
+        tempfile.TemporaryDirectory(prefix="bench-") as folder,
+        running_api_server(Path(folder)) as kubeconfig,
+    ):
+        yield kubeconfig
 
 
 def measured(what: str, target: "Deployment | Project", *command: str) -> Row:

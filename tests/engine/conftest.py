@@ -6,13 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from local.control_plane import ControlPlane, lease
-from local.paths import Cache, State
-from local.toolchain import cached
-from tests.harness.api_server import ApiServer
+from local.paths import State
+from tests.harness.api_server import ApiServer, running_api_server
 from tests.harness.engine import STACK, Project
 
-COMPONENTS = ("etcd", "kube-apiserver", "kube-controller-manager")
 SHARED = ("passphrase", "salt", "plugins.json")
 
 
@@ -59,12 +56,5 @@ def begun(project: Project, empty: State) -> Project:
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """An API server of the stack's own: the namespaces have fixed names, and a failed test leaves
     them behind."""
-    state = tmp_path_factory.mktemp("stacks")
-    slot = lease(Cache.default(), owner=state)
-    tools = cached(COMPONENTS, Cache.default())
-    plane = ControlPlane(state, tools, slot=slot, unsafe_no_fsync=True, components=COMPONENTS)
-    try:
-        with plane.running() as running:
-            yield running.kubeconfig
-    finally:
-        slot.release()
+    with running_api_server(tmp_path_factory.mktemp("stacks")) as kubeconfig:
+        yield kubeconfig

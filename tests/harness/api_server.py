@@ -1,6 +1,7 @@
 """One real API server for the whole test session: etcd, kube-apiserver, kube-controller-manager."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -76,17 +77,23 @@ def token_of(client: KubeClient, account: str, namespace: str) -> str:
     return str(made["status"]["token"])
 
 
-@pytest.fixture(scope="session")
-def api_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ApiServer]:
-    """A running API server; needs the tools that `make up` installs."""
-    state = tmp_path_factory.mktemp("api-server")
+@contextmanager
+def running_api_server(state: Path) -> Iterator[Path]:
+    """The kubeconfig of a server with its data in `state`; needs the tools of `make up`."""
     tools = cached(COMPONENTS, Cache.default())
     slot = lease(Cache.default(), owner=state)
     plane = ControlPlane(state, tools, slot=slot, unsafe_no_fsync=True, components=COMPONENTS)
     try:
         with plane.running() as running:
-            server = ApiServer(running.kubeconfig)
-            yield server
-            server.client.close()
+            yield running.kubeconfig
     finally:
         slot.release()
+
+
+@pytest.fixture(scope="session")
+def api_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ApiServer]:
+    """A running API server; needs the tools that `make up` installs."""
+    with running_api_server(tmp_path_factory.mktemp("api-server")) as kubeconfig:
+        server = ApiServer(kubeconfig)
+        yield server
+        server.client.close()

@@ -63,17 +63,19 @@ def test_what_is_imported_on_demand_means_what_it_means_in_the_published_service
             for name, meaning in meanings.items()
             if meaning and meaning[0].endswith("." + WORD.sub("_", name).lower())
         }
-        for service, meanings in told(ran(MEANINGS, '{"ecr": null, "iam": null}', before=""))
+        for service, meanings in told(
+            ran(MEANINGS, '{"ecr": null, "iam": null}', before="")
+        ).items()
     }
     assert {"Repository", "get_repository"} < {*published["ecr"]}
     names = {service: [*meanings] for service, meanings in published.items()}
     put_off = "from infra.sdk_imports import on_demand; on_demand('ecr', 'iam')"
-    assert dict(told(ran(MEANINGS, json.dumps(names), before=put_off))) == published
+    assert told(ran(MEANINGS, json.dumps(names), before=put_off)) == published
 
 
-def told(lines: str) -> list[tuple[str, dict[str, list[str] | None]]]:
-    """Of each service what its names mean: module and name of a class or function."""
-    return [(service, meanings) for service, meanings in map(json.loads, lines.splitlines())]
+def told(lines: str) -> dict[str, dict[str, list[str] | None]]:
+    """By service what its names mean: module and name of a class or function."""
+    return dict(map(json.loads, lines.splitlines()))
 
 
 def test_a_name_that_lies_elsewhere_is_found_in_the_whole_service() -> None:
